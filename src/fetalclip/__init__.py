@@ -1,0 +1,33 @@
+"""Open vision-language models for fetal ultrasound.
+
+Names are loaded on first use, so ``import fetalclip`` needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Analysis": "fetalclip.result",
+    "FetalCLIP": "fetalclip.api",
+    "Frame": "fetalclip.frame",
+    "PlaneScores": "fetalclip.result",
+    "Report": "fetalclip.report",
+    "load": "fetalclip.api",
+    "read": "fetalclip.io",
+}
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'fetalclip' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

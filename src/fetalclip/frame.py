@@ -1,0 +1,93 @@
+"""The waist on the input side: what a picture is once it has been read.
+
+Left of this module nobody knows models; right of it nobody knows files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fetalclip.errors import UsageError
+
+Pixels = npt.NDArray[np.uint8]
+
+# ITU-R BT.601 luma weights, the ones Pillow's "L" conversion uses.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One still picture.
+
+    Attributes:
+        pixels: uint8, (H, W) grey or (H, W, 3) RGB, C-contiguous, not writeable.
+        mm_per_pixel: (x, y) in mm per pixel, or None when unknown (never 1.0 as a stand-in).
+        source: where it came from, as the user gave it; empty for a picture made in memory.
+        info: what the reader saw (format, mode, original bit depth); never identifiers.
+
+    Raises:
+        UsageError: if the array is not uint8 of one of these shapes, is empty, or the spacing is not positive.
+    """
+
+    pixels: Pixels
+    mm_per_pixel: tuple[float, float] | None = None
+    source: str = ""
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.pixels)
+        shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+        if array.dtype != np.uint8 or not shaped or array.size == 0:
+            raise UsageError(
+                f"a picture of type {array.dtype} and shape {array.shape}",
+                "uint8 pixels of shape (H, W) or (H, W, 3), not empty",
+                "fetalclip.read(path), which scales other types",
+            )
+        array = np.ascontiguousarray(array)
+        if array is self.pixels or array.base is not None:
+            array = array.copy()
+        array.flags.writeable = False
+        object.__setattr__(self, "pixels", array)
+        if self.mm_per_pixel is not None:
+            object.__setattr__(self, "mm_per_pixel", _spacing(self.mm_per_pixel))
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def gray(self) -> Pixels:
+        """Luma of the picture, uint8 (H, W)."""
+        if self.pixels.ndim == 2:
+            return self.pixels
+        luma = self.pixels.astype(np.float32) @ _LUMA  # (H, W)
+        return np.rint(luma).clip(0, 255).astype(np.uint8)
+
+    def with_pixels(self, pixels: Pixels) -> Frame:
+        """The same frame with other pixels (same size, same spacing)."""
+        return replace(self, pixels=pixels)
+
+    def with_spacing(self, mm_per_pixel: tuple[float, float] | float | None) -> Frame:
+        """The same frame with another spacing; a single number is used for x and y."""
+        if isinstance(mm_per_pixel, (int, float)):
+            mm_per_pixel = (float(mm_per_pixel), float(mm_per_pixel))
+        return replace(self, mm_per_pixel=mm_per_pixel)
+
+
+def _spacing(value: tuple[float, float]) -> tuple[float, float]:
+    x, y = float(value[0]), float(value[1])
+    if not (np.isfinite(x) and np.isfinite(y) and x > 0 and y > 0):
+        raise UsageError(
+            f"a pixel spacing of {value}", "two positive numbers, mm per pixel in x and y", "--pixel-spacing 0.07"
+        )
+    return x, y

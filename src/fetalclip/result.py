@@ -1,0 +1,131 @@
+"""The waist on the output side: what was found, how sure, by which model.
+
+Right of this module nobody knows files or tensors: reports, JSON and the command line read these values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = "fetalclip.analysis/1"
+
+DISCLAIMER = "Research software. Not a medical device: do not use it for diagnosis or treatment."
+
+
+@dataclass(frozen=True)
+class PlaneScores:
+    """Calibrated probabilities of the candidate planes.
+
+    Attributes:
+        scores: probability of each candidate, summing to 1 over the candidates.
+        abstained: True when the picture should not be given a plane.
+        reason: why it abstained, or empty.
+        outlier: how unlike the pictures the model was trained on, 0 (alike) to 1, or None when not measured.
+    """
+
+    scores: Mapping[str, float]
+    abstained: bool = False
+    reason: str = ""
+    outlier: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The most probable candidate (kept when abstained)."""
+        return max(self.scores, key=lambda name: self.scores[name])
+
+    @property
+    def probability(self) -> float:
+        """Probability of ``label``."""
+        return self.scores[self.label]
+
+    def __getitem__(self, name: str) -> float:
+        return self.scores[name]
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The k most probable candidates, best first."""
+        return sorted(self.scores.items(), key=lambda item: -item[1])[:k]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; see ``Analysis.to_dict``."""
+        return {
+            "label": self.label,
+            "probability": self.probability,
+            "scores": dict(self.scores),
+            "abstained": self.abstained,
+        }
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    """What was read: path as given, kind, size, spacing. Sizes are None when the file could not be read."""
+
+    path: str
+    kind: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    mm_per_pixel: tuple[float, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        spacing = None if self.mm_per_pixel is None else list(self.mm_per_pixel)
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "width": self.width,
+            "height": self.height,
+            "frames": self.frames,
+            "mm_per_pixel": spacing,
+        }
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made: version, model and its hash, licence, engine, seconds."""
+
+    version: str
+    model: str
+    model_sha256: str
+    license: str
+    engine: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "version": self.version,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "license": self.license,
+            "engine": self.engine,
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything said about one file: one line of ``analyze --json``."""
+
+    input: InputInfo
+    plane: PlaneScores | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    provenance: Provenance | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object of schema ``fetalclip.analysis/1``; what was not asked for or not possible is None."""
+        return {
+            "schema": SCHEMA,
+            "input": self.input.to_dict(),
+            "plane": self.plane.to_dict() if self.plane else None,
+            "subplane": None,
+            "gestational_age": None,
+            "gestational_age_biometry": None,
+            "biometry": None if self.error else [],
+            "heart": None,
+            "warnings": list(self.warnings),
+            "error": self.error,
+            "provenance": self.provenance.to_dict() if self.provenance else None,
+        }
