@@ -1,0 +1,298 @@
+"""What a model is, as data: architecture, preprocessing, planes, licence, hash. Answers without torch.
+
+A model is a folder with ``config.json``, ``model.safetensors``, ``tokenizer.json`` and ``README.md`` (the card).
+Bundled folders live in ``assets/models``; models that come without a folder are described in ``assets/cards``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable
+
+MODEL_SCHEMA = "fetalclip.model/1"
+CARD_SCHEMA = "fetalclip.card/1"
+DEFAULT_MODEL = "fetalclip-open"
+
+_MAX_CONFIG_BYTES = 1_000_000
+_MAX_README_CHARACTERS = 200_000
+_LICENSES_BY_NAME = "an SPDX name such as CC-BY-4.0"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One model, as data.
+
+    Attributes:
+        name: what the user types.
+        summary: one sentence.
+        license: SPDX name of the weights' licence.
+        folder: the model folder, or None when there is none.
+        config: the content of ``config.json`` (of a card without folder: what is known, maybe empty).
+        sha256: hash of the weight file as the config states it, 64 hex digits, or empty when there is no file.
+        available: whether it can be loaded here and now.
+        note: why not, or a caution; empty when there is nothing to say.
+        hub: the repository on the Hugging Face hub where the weights live, or empty.
+    """
+
+    name: str
+    summary: str
+    license: str
+    folder: Path | None
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    sha256: str = ""
+    available: bool = False
+    note: str = ""
+    hub: str = ""
+
+    @property
+    def readme(self) -> str:
+        """The written card (Markdown), or empty when the model has none."""
+        path = self.folder / "README.md" if self.folder else None
+        if path is None or not path.is_file():
+            return ""
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(_MAX_README_CHARACTERS)
+
+    def require(self) -> Card:
+        """This card, if the model can be loaded.
+
+        Raises:
+            NotAvailable: if it cannot; the message says why.
+        """
+        if not self.available:
+            raise NotAvailable(f"the model {self.name} cannot be used here", self.note, "fetalclip models list")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, one line of ``fetalclip models list --json``."""
+        return {
+            "schema": CARD_SCHEMA,
+            "name": self.name,
+            "summary": self.summary,
+            "license": self.license,
+            "available": self.available,
+            "note": self.note,
+            "hub": self.hub or None,
+            "folder": str(self.folder) if self.folder else None,
+            "sha256": self.sha256 or None,
+        }
+
+
+def list_cards() -> list[Card]:
+    """Every model this package knows by name, the default first, then by name.
+
+    A damaged bundled folder is listed as not available, with the reason, so that one cannot hide the others.
+    """
+    found: dict[str, Card] = {}
+    for path in _children(_assets() / "cards", ".json"):
+        card = _described(path)
+        found[card.name] = card
+    for path in _children(_assets() / "models", ""):
+        try:
+            card = read_folder(path)
+            if card.name != path.name:
+                raise BadCheckpoint(f"{path.name}/config.json is named {card.name!r}", "the folder's own name")
+            found[path.name] = card
+        except BadCheckpoint as error:
+            summary = found[path.name].summary if path.name in found else "A bundled model that is damaged."
+            found[path.name] = Card(path.name, summary, "unknown", path, note=str(error))
+    return sorted(found.values(), key=lambda card: (card.name != DEFAULT_MODEL, card.name))
+
+
+def get_card(name: str | Path) -> Card:
+    """The card of a model by name or by folder; names win over folders of the same name.
+
+    Args:
+        name: a name from ``list_cards()``, or a path to a model folder.
+
+    Raises:
+        ModelNotFound: no such name and no such folder; the message lists the names.
+        BadCheckpoint: the folder's ``config.json`` is missing or is not what it must be.
+    """
+    cards = {card.name: card for card in list_cards()}
+    word = str(name)
+    if isinstance(name, str) and word in cards:
+        return cards[word]
+    path = Path(name)
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError):  # a name too long for a path, or with a zero byte
+        is_folder = is_there = False
+    if is_folder:
+        return read_folder(path)
+    if is_there:
+        raise ModelNotFound(f"{word!r} is a file", "a model folder or a name", f"fetalclip models show {path.parent}")
+    near = get_close_matches(word, cards, n=1)
+    fix = f"--model {near[0]}" if near else "fetalclip models list"
+    raise ModelNotFound(f"no model {word!r:.200}", "a model folder or one of " + ", ".join(cards), fix)
+
+
+def read_folder(folder: Path) -> Card:
+    """The card of a model folder; ``available`` tells whether weights and tokenizer are there too.
+
+    Raises:
+        BadCheckpoint: ``config.json`` is missing, too large, not JSON, or a value in it is of the wrong kind.
+    """
+    data = _read_json(folder / "config.json")
+    where = f"{folder.name}/config.json"
+    check_config(data, where)
+    weights = data["weights"]
+    missing = [name for name in (weights["file"], "tokenizer.json") if not (folder / name).is_file()]
+    return Card(
+        name=data["name"],
+        summary=data["summary"],
+        license=data["license"],
+        folder=folder,
+        config=data,
+        sha256=weights["sha256"].lower(),
+        available=not missing,
+        note=f"{' and '.join(missing)} missing in the model folder" if missing else "",
+    )
+
+
+def check_config(data: Mapping[str, Any], where: str = "config.json") -> None:
+    """Check the whole of a ``config.json`` before anything is built from it.
+
+    Raises:
+        BadCheckpoint: names the first key that is missing or wrong.
+    """
+    check = _Checker(data, where)
+    check.text("schema", lambda v: v == MODEL_SCHEMA, repr(MODEL_SCHEMA))
+    check.text("name", _plain_name, "a plain name of at most 100 letters, digits, '.', '_' and '-'")
+    check.text("summary", lambda v: len(v) <= 1000, "at most 1000 characters")
+    check.text("license", lambda v: 0 < len(v) <= 100, _LICENSES_BY_NAME)
+    check.whole("architecture.embed_dim", 1, 65_536)
+    check.text("architecture.image.kind", lambda v: 0 < len(v) <= 100, "the kind of image tower")
+    check.whole("architecture.text.context_length", 1, 65_536)
+    check.whole("architecture.text.vocab_size", 1, 10_000_000)
+    check.whole("preprocess.image_size", 16, 4096)
+    check.triple("preprocess.mean", -10.0, 10.0)
+    check.triple("preprocess.std", 1e-6, 10.0)
+    check.text("preprocess.overlay", lambda v: v in ("mask", "keep"), "'mask' or 'keep'")
+    check.text("planes.prompts", _plain_name, "the name of a prompt set")
+    check.number("planes.temperature", 1e-6, 1e6)
+    check.number("planes.outlier_threshold", -1e9, 1e9)
+    check.number("planes.min_probability", 0.0, 1.0)
+    check.text("weights.file", _plain_name, "a file name without folders")
+    check.text("weights.sha256", _is_sha256, "64 hexadecimal digits")
+    check.mapping("training")
+    check.mapping("results")
+
+
+class _Checker:
+    """Looks values up by dotted key and complains in one voice."""
+
+    def __init__(self, data: Mapping[str, Any], where: str) -> None:
+        self.data, self.where = data, where
+
+    def find(self, key: str, expected: str) -> Any:
+        value: Any = self.data
+        for name in key.split("."):
+            if not isinstance(value, Mapping) or name not in value:
+                raise BadCheckpoint(f"{self.where} has no {key!r}", expected, "a model folder that is whole")
+            value = value[name]
+        return value
+
+    def wrong(self, key: str, value: Any, expected: str) -> BadCheckpoint:
+        shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+        return BadCheckpoint(f"{key!r} in {self.where} is {shown}", expected, "a model folder that is whole")
+
+    def text(self, key: str, fits: Any, expected: str) -> None:
+        value = self.find(key, expected)
+        if not isinstance(value, str) or not fits(value):
+            raise self.wrong(key, value, expected)
+
+    def whole(self, key: str, low: int, high: int) -> None:
+        expected = f"a whole number from {low} to {high}"
+        value = self.find(key, expected)
+        if type(value) is not int or not low <= value <= high:
+            raise self.wrong(key, value, expected)
+
+    def number(self, key: str, low: float, high: float) -> None:
+        expected = f"a number from {low:g} to {high:g}"
+        value = self.find(key, expected)
+        if not _is_number(value) or not low <= value <= high:
+            raise self.wrong(key, value, expected)
+
+    def triple(self, key: str, low: float, high: float) -> None:
+        expected = f"three numbers from {low:g} to {high:g}"
+        value = self.find(key, expected)
+        fits = isinstance(value, list) and len(value) == 3 and all(_is_number(v) and low <= v <= high for v in value)
+        if not fits:
+            raise self.wrong(key, value, expected)
+
+    def mapping(self, key: str) -> None:
+        if not isinstance(self.data.get(key, {}), Mapping):
+            raise self.wrong(key, self.data[key], "keys with values")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def _is_sha256(value: str) -> bool:
+    return len(value) == 64 and all(c in "0123456789abcdefABCDEF" for c in value)
+
+
+def _plain_name(value: str) -> bool:
+    plain = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
+    return plain and 0 < len(value) <= 100 and value.strip(".") != "" and not value.startswith("-")
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        if not path.is_file():
+            raise BadCheckpoint(f"no {path.name} in {path.parent.name}", "a model folder", "fetalclip models list")
+        with path.open("rb") as stream:
+            raw = stream.read(_MAX_CONFIG_BYTES + 1)
+        if len(raw) > _MAX_CONFIG_BYTES:
+            raise BadCheckpoint(f"{where} is larger than {_MAX_CONFIG_BYTES} bytes", "a small JSON file")
+        data = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise BadCheckpoint(f"{where} could not be read ({error.strerror})", "a readable file") from error
+    except (ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"{where} is not JSON", "one JSON object", "a model folder that is whole") from error
+    if not isinstance(data, dict):
+        raise BadCheckpoint(f"{where} holds a {type(data).__name__}", "one JSON object")
+    return data
+
+
+def _described(path: Path) -> Card:
+    data = _read_json(path)
+    check = _Checker(data, path.name)
+    check.text("schema", lambda v: v == CARD_SCHEMA, repr(CARD_SCHEMA))
+    for key in ("name", "summary", "license"):
+        check.text(key, lambda v: v != "", "a short text")
+    return Card(
+        name=data["name"],
+        summary=data["summary"],
+        license=data["license"],
+        folder=None,
+        config=data.get("config", {}),
+        available=bool(data.get("available", False)),
+        note=data.get("note", ""),
+        hub=data.get("hub", ""),
+    )
+
+
+def _assets() -> Path:
+    return Path(str(resources.files("fetalclip"))) / "assets"
+
+
+def _children(folder: Path, suffix: str) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if (p.suffix == suffix if suffix else p.is_dir()))
