@@ -1,0 +1,1 @@
+"""What a sonographer could review: prompts, captions and growth charts. No torch."""

@@ -1,0 +1,66 @@
+"""Reader of the fetal head structures (Alzubaidi et al. 2023, Zenodo 8265464, CC BY 4.0): trans-ventricular.
+
+Layout: ``index.csv`` (``image``, ``patient``) and ``images/``. The pictures come from FETAL_PLANES_DB patients,
+so they share its split keys, and a patient on its published test side is test here too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fetalclip.data import planes_db, splits
+from fetalclip.data.manifest import LICENSES, Row, locate, present, read_table
+from fetalclip.errors import DataMissing
+
+DATASET = "head-structures"
+FOLDERS = ("fetal_head_structures",)
+TABLE = "index.csv"
+
+
+def _official_train(folder: Path, groups: set[str], strict: bool) -> dict[str, int]:
+    """Published sides from the planes table beside this data set; empty where it is not needed."""
+    for root in (folder.parent, folder):
+        try:
+            return planes_db.official_train(root)
+        except DataMissing:
+            continue
+    unknown = sum(not splits.is_frozen(group) for group in groups)
+    if unknown and strict:
+        raise DataMissing(
+            f"{DATASET}: {unknown} patients are not in the frozen split, and no {planes_db.TABLE} is beside it",
+            f"'{planes_db.FOLDERS[0]}' in '{folder.parent}', to know who is on the published test side",
+            f"download it from {LICENSES[planes_db.DATASET].url}",
+        )
+    return {}
+
+
+def read(root: str | Path, strict: bool = True) -> list[Row]:
+    """Rows in table order. ``root``: the data set's folder or the one that holds it.
+
+    Raises:
+        DataMissing: the folder, the table, a column or (``strict``) a picture or a patient's side is missing.
+    """
+    folder = locate(DATASET, root, FOLDERS, (TABLE, "images"))
+    lines = read_table(DATASET, folder / TABLE, ("image", "patient"))
+    if any(not line["patient"].isdigit() for line in lines):
+        fix = f"download it again from {LICENSES[DATASET].url}"
+        raise DataMissing(f"{DATASET}: {TABLE} has an unusable 'patient'", "a whole number", fix)
+    groups = [planes_db.group_of(line["patient"]) for line in lines]
+    sides = _official_train(folder, set(groups), strict)
+    rows = []
+    for line, group in zip(lines, groups, strict=True):
+        name = line["image"]
+        place = splits.lookup(DATASET, name, group, sides.get(group))
+        rows.append(
+            Row(
+                dataset=DATASET,
+                path=folder / "images" / name,
+                name=name,
+                group=group,
+                fold=place.fold,
+                split=place.split,
+                plane="brain",
+                subplane="trans-ventricular",
+            )
+        )
+    return present(DATASET, rows, strict)
