@@ -1,0 +1,144 @@
+"""The compact image tower: EfficientNet-Lite0 with a projection into the joint space.
+
+Lite is EfficientNet without squeeze-and-excitation and with ReLU6, made to run well on plain processors.
+Layout and ImageNet start: Tan & Le 2019 (arXiv 1905.11946) and the TensorFlow EfficientNet-Lite release.
+BatchNorm never leaves its running statistics, in training neither: its affine part is trained, its statistics
+are not, so that a batch split into pieces (gradient caching, several processes) equals the joined batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# (blocks, kernel, stride, expansion, output channels) of the seven stages
+LITE0_STAGES: tuple[tuple[int, int, int, int, int], ...] = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+_BN_EPS = 1e-3  # the value the ImageNet weights were trained with
+
+
+class ConvNorm(nn.Module):
+    """Convolution without bias, "same" padding, then BatchNorm on its running statistics.
+
+    With fixed statistics the norm is a scale and a shift per channel, so it is folded into the convolution's
+    weight and bias on the fly: the gradient still reaches weight, gamma and beta, and no pass over the pixels
+    is spent on normalising.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.stride, self.groups, self.kernel = stride, groups, kernel
+        self.weight = nn.Parameter(torch.empty(channels_out, channels_in // groups, kernel, kernel))
+        self.gamma = nn.Parameter(torch.ones(channels_out))
+        self.beta = nn.Parameter(torch.zeros(channels_out))
+        self.register_buffer("running_mean", torch.zeros(channels_out))
+        self.register_buffer("running_var", torch.ones(channels_out))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
+        scale = self.gamma * torch.rsqrt(self.running_var + _BN_EPS)  # (C',)
+        weight = self.weight * scale.view(-1, 1, 1, 1)
+        bias = self.beta - self.running_mean * scale
+        rows, columns = (_same_padding(n, self.kernel, self.stride) for n in x.shape[-2:])
+        if rows == columns and rows % 2 == 0:
+            return F.conv2d(x, weight, bias, self.stride, rows // 2, 1, self.groups)
+        # TensorFlow's "same": the odd pixel goes right and below.
+        x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+        return F.conv2d(x, weight, bias, self.stride, 0, 1, self.groups)
+
+
+def _same_padding(n: int, kernel: int, stride: int) -> int:
+    return max((-(-n // stride) - 1) * stride + kernel - n, 0)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depthwise, project; the input is added back where shapes allow."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = channels_in * expansion
+        self.expand = ConvNorm(channels_in, width, 1) if expansion != 1 else None
+        self.depthwise = ConvNorm(width, width, kernel, stride, groups=width)
+        self.project = ConvNorm(width, channels_out, 1)
+        self.residual = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', H / stride, W / stride)."""
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.residual else y
+
+
+class EfficientNetLite(nn.Module):
+    """EfficientNet-Lite0 and a linear projection.
+
+    Args:
+        embed_dim: width of the joint space.
+    """
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
+        blocks: list[InvertedResidual] = []
+        channels = STEM_CHANNELS
+        for repeats, kernel, stride, expansion, width in LITE0_STAGES:
+            for i in range(repeats):
+                blocks.append(InvertedResidual(channels, width, kernel, stride if i == 0 else 1, expansion))
+                channels = width
+        self.blocks = nn.ModuleList(blocks)
+        self.head = ConvNorm(channels, HEAD_CHANNELS, 1)
+        self.proj = nn.Linear(HEAD_CHANNELS, embed_dim, bias=False)
+        nn.init.normal_(self.proj.weight, std=HEAD_CHANNELS**-0.5)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features before the projection: (B, 3, S, S) to (B, 1280)."""
+        x = F.relu6(self.stem(images))
+        for block in self.blocks:
+            x = block(x)
+        x = F.relu6(self.head(x))
+        return x.mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raw (not normalised) embedding: (B, 3, S, S) to (B, embed_dim)."""
+        return self.proj(self.features(images))
+
+    def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:
+        """Feature maps after the named blocks, for dense heads.
+
+        Args:
+            images: (B, 3, S, S).
+            depths: block numbers, 1 to ``depth``.
+
+        Returns:
+            One (B, C, h, w) map per depth, in the order asked.
+        """
+        wanted = {int(d) for d in depths}
+        maps: dict[int, Tensor] = {}
+        x = F.relu6(self.stem(images))
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x)
+            if number in wanted:
+                maps[number] = x
+            if number == max(wanted):
+                break
+        return [maps[int(d)] for d in depths]

@@ -1,0 +1,85 @@
+"""From a frame to what the image tower eats. Training, ``analyze`` and ``bench`` all call ``prepare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fetalclip.errors import UsageError
+from fetalclip.frame import Frame, Pixels
+from fetalclip.overlay import find_overlay, mask_overlay, overlay_only
+from fetalclip.preprocess.letterbox import Letterbox, letterbox
+
+OVERLAY_MODES = ("mask", "keep", "only")
+"""What to do with burned-in text, rulers and bars: blank them (the default), leave them, or leave only them."""
+
+COVERED_WARNING = 0.10  # share of the sector under the mask above which the user is told
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One picture, ready for the tower.
+
+    Attributes:
+        pixels: uint8 (S, S), letterboxed, overlay treated.
+        letterbox: the way back to the original pixels.
+        mm_per_pixel: (x, y) of a pixel of the square, or None.
+        covered: share of the sector that the overlay mask covers, or None when it was not looked for.
+        warnings: what the user should know.
+    """
+
+    pixels: Pixels
+    letterbox: Letterbox
+    mm_per_pixel: tuple[float, float] | None
+    covered: float | None
+    warnings: tuple[str, ...]
+
+
+def prepare(frame: Frame, size: int, overlay: str = "mask") -> Prepared:
+    """Treat the overlay and letterbox one frame.
+
+    Args:
+        frame: any size, grey or colour.
+        size: side of the square, pixels.
+        overlay: one of ``OVERLAY_MODES``.
+
+    Raises:
+        UsageError: unknown overlay mode.
+    """
+    if overlay not in OVERLAY_MODES:
+        raise UsageError(f"overlay mode {overlay!r}", "one of " + ", ".join(OVERLAY_MODES), "overlay='mask'")
+    gray, covered, warnings = frame.gray, None, []
+    if overlay != "keep":
+        found = find_overlay(gray)
+        covered = found.covered
+        if overlay == "mask" and covered > COVERED_WARNING:
+            warnings.append(f"overlay mask covers {covered:.0%} of the sector; the answer rests on the rest")
+        gray = mask_overlay(gray, found) if overlay == "mask" else overlay_only(gray, found)
+    pixels, record = letterbox(gray, size)
+    spacing = None if frame.mm_per_pixel is None else record.spacing_in(frame.mm_per_pixel)
+    return Prepared(pixels, record, spacing, covered, tuple(warnings))
+
+
+def to_tensor(pictures: Sequence[Pixels], mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Stack grey squares, repeat them over three channels and normalise.
+
+    Args:
+        pictures: uint8 (S, S) each, one S for all.
+        mean, std: three numbers each, for values in 0–1.
+
+    Returns:
+        (B, 3, S, S) float32.
+    """
+    batch = torch.from_numpy(np.stack(pictures)).to(torch.float32).div_(255.0)  # (B, S, S)
+    return normalise(batch, mean, std)
+
+
+def normalise(batch: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Grey (B, S, S) in 0–1 to normalised (B, 3, S, S), channels last in memory (faster on a CPU)."""
+    shift = torch.tensor(mean, device=batch.device).view(1, 3, 1, 1)
+    scale = torch.tensor(std, device=batch.device).view(1, 3, 1, 1)
+    return ((batch.unsqueeze(1) - shift) / scale).contiguous(memory_format=torch.channels_last)
