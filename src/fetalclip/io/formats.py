@@ -1,0 +1,125 @@
+"""What a file is, from its first bytes: the formats that are read, and plain names for those that are not."""
+
+from __future__ import annotations
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+READABLE = "a PNG, JPEG, TIFF, BMP or WebP picture"
+
+HEAD = 4096
+"""Bytes that are looked at before a file is read in full."""
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # + is BigTIFF
+
+# (offset, magic, what it is called in a message)
+_OTHERS = (
+    (128, b"DICM", "a DICOM file"),
+    (0, b"PK\x03\x04", "a ZIP archive (or an office document)"),
+    (0, b"PK\x05\x06", "an empty ZIP archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"BZh", "a bzip2 archive"),
+    (0, b"\xfd7zXZ\0", "an xz archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"%!PS", "a PostScript file"),
+    (0, b"\xc5\xd0\xd3\xc6", "a PostScript file"),
+    (0, b"\xd7\xcd\xc6\x9a", "a WMF drawing"),
+    (0, b"GIF8", "a GIF animation"),
+    (0, b"8BPS", "a Photoshop document"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (4, b"ftypavif", "an AVIF picture"),
+    (4, b"ftypheic", "a HEIC picture"),
+    (4, b"ftyp", "a video"),
+    (8, b"AVI ", "a video"),
+    (8, b"WAVE", "a sound file"),
+    (0, b"\x1aE\xdf\xa3", "a video"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (344, b"n+1\0", "a NIfTI volume"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"MZ", "a program"),
+    (0, b"SQLite format 3\0", "a database"),
+    (0, b"\0\0\0\x01Bud1", "a folder settings file"),
+)
+
+
+def sniff(head: bytes) -> str | None:
+    """The picture format of a file that begins with ``head`` (one of ``FORMATS``), or None."""
+    if head[128:132] == b"DICM":
+        return None  # a preamble may look like a TIFF; the file is still DICOM
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(_TIFF):
+        return "TIFF"
+    if head.startswith(b"BM"):
+        return "BMP"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    return None
+
+
+def describe(head: bytes) -> str:
+    """What a file that is not a picture looks like, in words (never its content)."""
+    for offset, magic, words in _OTHERS:
+        if head[offset : offset + len(magic)] == magic:
+            return words
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "a pickle"
+    for magic, words in (
+        (b"\x89PNG", "the damaged start of a PNG"),
+        (b"\xff\xd8", "the damaged start of a JPEG"),
+    ):
+        if head.startswith(magic):
+            return words
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page"
+    if text.startswith((b"<?xml", b"<svg")):
+        return "an XML or SVG file"
+    if not any(byte < 9 or 13 < byte < 32 for byte in head):
+        try:
+            head.decode("utf-8")
+        except UnicodeDecodeError as error:
+            # the head may end in the middle of a character
+            return "text" if error.start > len(head) - 4 and len(head) >= 4 else "data of an unknown kind"
+        return "text"
+    return "data of an unknown kind"
+
+
+def webp_size(head: bytes) -> tuple[int, int] | None:
+    """Canvas (width, height) in pixels from a WebP header, before a decoder allocates it, or None.
+
+    Source: WebP container specification and RFC 9649.
+    """
+    chunk = head[12:16]
+    if chunk == b"VP8X" and len(head) >= 30:
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if chunk == b"VP8L" and len(head) >= 25:
+        bits = int.from_bytes(head[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if chunk == b"VP8 " and len(head) >= 30:
+        return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return None
+
+
+def tiff_pages(data: bytes) -> int:
+    """Number of pages of a TIFF: its chain of directories is followed, loops and broken links end it."""
+    order = "little" if data[:2] == b"II" else "big"
+    big = data[2 if order == "little" else 3] == 43
+    count_size, entry_size, link_size = (8, 20, 8) if big else (2, 12, 4)
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], order)  # type: ignore[arg-type]
+
+    seen: set[int] = set()
+    at = number(8, 8) if big else number(4, 4)
+    while at and at not in seen and at + count_size <= len(data):
+        seen.add(at)
+        end = at + count_size + number(at, count_size) * entry_size
+        if end + link_size > len(data):
+            break
+        at = number(end, link_size)
+    return max(1, len(seen))

@@ -1,0 +1,102 @@
+"""What one file is, for ``fetalclip info``: read by the same code as everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from fetalclip.errors import InputError
+from fetalclip.frame import Frame
+from fetalclip.io.source import Readable, load, name_of, shown
+from fetalclip.io.stills import as_spacing, decode, quiet
+
+# TIFF and EXIF tags that say how pixels are stored or shown: they cannot name a person, a place or a time.
+_STRUCTURE = frozenset(
+    {*range(254, 269), 273, 274, *range(277, 285), *range(286, 298), 301, *range(317, 333), 334}
+    | {
+        336,
+        *range(338, 348),
+        *range(512, 533),
+        34665,
+        34675,
+        34853,
+        36864,
+        37121,
+        *range(40960, 40964),
+        40965,
+    }
+)
+_SUB_TAGS = {ExifTags.IFD.Exif: ExifTags.TAGS, ExifTags.IFD.GPSInfo: ExifTags.GPSTAGS}
+
+
+def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = None) -> dict[str, Any]:
+    """What was read of one file; a file that cannot be read gives ``error`` and never raises.
+
+    Args:
+        path: as for ``fetalclip.io.read``.
+        mm_per_pixel: mm per pixel, one number or (x, y), when the user knows it.
+
+    Returns:
+        ``path`` as given; ``kind`` ("image"); ``format`` and ``mode`` as stored; ``width`` and ``height`` in
+        pixels of the upright picture; ``frames`` (pages or pictures in the file); ``mm_per_pixel`` ([x, y] or
+        None); ``identifiers`` (names of metadata fields that may identify somebody, never their values; text
+        burned into the pixels is not looked for); ``error``. When it cannot be read, all but ``path`` and
+        ``error`` are None.
+
+    Raises:
+        UsageError: ``path`` or ``mm_per_pixel`` is of the wrong kind.
+    """
+    keys = ("kind", "format", "mode", "width", "height", "frames", "mm_per_pixel", "identifiers")
+    spacing = as_spacing(mm_per_pixel)
+    try:
+        source = load(path)
+        pixels, info, image = decode(source)
+    except InputError as error:
+        return {"path": name_of(path), **dict.fromkeys(keys), "error": str(error)}
+    frame = Frame(pixels, spacing, source.name, info)
+    return {
+        "path": source.name,
+        "kind": "image",
+        "format": info["format"],
+        "mode": info["mode"],
+        "width": frame.width,
+        "height": frame.height,
+        "frames": info["pages"],
+        "mm_per_pixel": None if frame.mm_per_pixel is None else list(frame.mm_per_pixel),
+        "identifiers": identifiers(image),
+        "error": None,
+    }
+
+
+def identifiers(image: Image.Image) -> list[str]:
+    """Sorted names of the metadata fields of a decoded picture that may identify somebody, never values.
+
+    EXIF and TIFF fields by their tag names, PNG texts as ``PNG:keyword``, and ``comment``, ``IPTC``, ``XMP``.
+    """
+    names: set[str] = set()
+    with quiet():
+        try:
+            exif = image.getexif()
+            names |= _tag_names(exif, ExifTags.TAGS)
+            for part, tags in _SUB_TAGS.items():
+                names |= _tag_names(exif.get_ifd(part), tags)
+        except Exception:  # damaged metadata: it is there, though it cannot be told apart
+            names.add("EXIF (damaged)")
+    text = getattr(image, "text", {})
+    names |= {f"PNG:{shown(str(key))}" for key in text if key != "XML:com.adobe.xmp"}
+    if image.info.get("comment"):
+        names.add("comment")
+    if "photoshop" in image.info:
+        names.add("IPTC")
+    if "xmp" in image.info or "XML:com.adobe.xmp" in image.info:
+        names.add("XMP")
+    return sorted(names)
+
+
+def _tag_names(tags: Any, names: dict[int, str]) -> set[str]:
+    return {
+        names.get(tag, f"tag 0x{tag:04x}")
+        for tag in tags
+        if names is ExifTags.GPSTAGS or tag not in _STRUCTURE
+    }
