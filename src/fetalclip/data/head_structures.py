@@ -1,7 +1,7 @@
 """Reader of the fetal head structures (Alzubaidi et al. 2023, Zenodo 8265464, CC BY 4.0): trans-ventricular.
 
-Layout: ``index.csv`` (``image``, ``patient``) and ``images/``. The pictures come from FETAL_PLANES_DB patients,
-so they share its split keys, and a patient on its published test side is test here too.
+Layout: ``index.csv`` (``image``, ``patient``) and ``images/``. The pictures come from FETAL_PLANES_DB
+patients, so they share its split keys, and a patient on its published test side is test here too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,12 @@ TABLE = "index.csv"
 
 def _official_train(folder: Path, groups: set[str], strict: bool) -> dict[str, int]:
     """Published sides from the planes table beside this data set; empty where it is not needed."""
-    for root in (folder.parent, folder):
-        try:
-            return planes_db.official_train(root)
-        except DataMissing:
-            continue
+    if planes_db.has_table(folder.parent):
+        return planes_db.official_train(folder.parent)
     unknown = sum(not splits.is_frozen(group) for group in groups)
     if unknown and strict:
         raise DataMissing(
-            f"{DATASET}: {unknown} patients are not in the frozen split, and no {planes_db.TABLE} is beside it",
+            f"{DATASET}: {unknown} patients are not in the frozen split; no {planes_db.TABLE} is beside it",
             f"'{planes_db.FOLDERS[0]}' in '{folder.parent}', to know who is on the published test side",
             f"download it from {LICENSES[planes_db.DATASET].url}",
         )

@@ -94,7 +94,7 @@ def read_table(
     """Rows of a CSV file, header and values stripped of blanks (the published ``Train `` has one).
 
     Raises:
-        DataMissing: the file cannot be read, is empty or lacks one of ``columns``.
+        DataMissing: the file cannot be read, has no rows or lacks one of ``columns``.
     """
     fix = f"download it again from {LICENSES[dataset].url}"
     try:
@@ -114,6 +114,8 @@ def read_table(
     short = next((number for number, line in enumerate(lines, 1) if len(line) < len(header)), None)
     if short is not None:
         raise DataMissing(f"{dataset}: '{path}' is cut short in row {short}", f"{len(header)} cells", fix)
+    if len(lines) == 1:
+        raise DataMissing(f"{dataset}: '{path}' has a header and no rows", "", fix)
     return [dict(zip(header, line, strict=False)) for line in lines[1:]]
 
 
@@ -133,8 +135,14 @@ def present(dataset: str, rows: list[Row], strict: bool) -> list[Row]:
     """The rows whose picture is there.
 
     Raises:
-        DataMissing: ``strict`` and some are not; the message gives the count and the first three names.
+        DataMissing: a picture is listed twice, or ``strict`` and some are absent; the message gives
+            the count and the first three names.
     """
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        fix = f"download it again from {LICENSES[dataset].url}"
+        raise DataMissing(f"{dataset}: the table lists '{twice}' twice", "every picture once", fix)
     absent = {row.name for row in rows if not row.path.is_file()}
     if absent and strict:
         first = ", ".join([row.name for row in rows if row.name in absent][:3])

@@ -66,6 +66,11 @@ def _table(folder: Path) -> list[dict[str, str]]:
     return lines
 
 
+def has_table(root: str | Path) -> bool:
+    """Whether the planes table is in ``root`` or in the data set's folder within it."""
+    return any((Path(root) / folder / TABLE).is_file() for folder in (".", *FOLDERS))
+
+
 def official_train(root: str | Path) -> dict[str, int]:
     """Published side of every patient by group key: 1 training, 0 test (even if only one picture says so)."""
     sides: dict[str, int] = {}

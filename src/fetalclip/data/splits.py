@@ -3,14 +3,14 @@
 Rule (`assign`), which ``assets/splits/split-v1.csv`` freezes for the pictures it lists:
 
 * FETAL_PLANES_DB and the head structures share one key per patient, ``FPDB:<Patient_num>``. Patients on the
-  published test side (``Train `` = 0) are test, fold -1. All others, among them head-structure patients without
-  a row in the planes table, are dealt into folds 0 to 4 by hash: fold 1 is val, the rest train.
-* HC18 is dealt by examination, ``HC18:<number before the underscore>``, by hash and never by number order (the
-  numbers are sorted by head size): fold 0 is test, 1 is val, 2 to 4 are train.
+  published test side (``Train `` = 0) are test, fold -1. All others, among them head-structure patients
+  without a row in the planes table, are dealt into folds 0 to 4 by hash: fold 1 is val, the rest train.
+* HC18 is dealt by examination, ``HC18:<number before the underscore>``, by hash and never by number order
+  (the numbers are sorted by head size): fold 0 is test, 1 is val, 2 to 4 are train.
 
 The hash is sha256 of ``"<SEED>:<group>"`` as an integer, modulo 5. It needs no list of the other groups, so a
-larger copy of a data set gets the same folds. The seed, 4, is the one of 0 to 9 whose folds hold the most even
-numbers of pictures; it was chosen before anything was trained.
+larger copy of a data set gets the same folds. The seed, 4, is the one of 0 to 9 whose folds hold the most
+even numbers of pictures; it was chosen before anything was trained.
 """
 
 from __future__ import annotations
