@@ -1,7 +1,7 @@
 """What a model is, as data: architecture, preprocessing, planes, licence, hash. Answers without torch.
 
-A model is a folder with ``config.json``, ``model.safetensors``, ``tokenizer.json`` and ``README.md`` (the card).
-Bundled folders live in ``assets/models``; models that come without a folder are described in ``assets/cards``.
+A model is a folder: ``config.json``, ``model.safetensors``, ``tokenizer.json`` and ``README.md`` (the card).
+Bundled folders live in ``assets/models``; models without a folder are described in ``assets/cards``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ class Card:
         license: SPDX name of the weights' licence.
         folder: the model folder, or None when there is none.
         config: the content of ``config.json`` (of a card without folder: what is known, maybe empty).
-        sha256: hash of the weight file as the config states it, 64 hex digits, or empty when there is no file.
+        sha256: hash of the weight file as the config states it, 64 hex digits, or empty without a file.
         available: whether it can be loaded here and now.
         note: why not, or a caution; empty when there is nothing to say.
         hub: the repository on the Hugging Face hub where the weights live, or empty.
@@ -68,7 +67,8 @@ class Card:
             NotAvailable: if it cannot; the message says why.
         """
         if not self.available:
-            raise NotAvailable(f"the model {self.name} cannot be used here", self.note, "fetalclip models list")
+            why = f": {self.note}" if self.note else ""
+            raise NotAvailable(f"the model {self.name} cannot be used here{why}", "", "fetalclip models list")
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,7 +99,9 @@ def list_cards() -> list[Card]:
         try:
             card = read_folder(path)
             if card.name != path.name:
-                raise BadCheckpoint(f"{path.name}/config.json is named {card.name!r}", "the folder's own name")
+                raise BadCheckpoint(
+                    f"{path.name}/config.json is named {card.name!r}", "the folder's own name"
+                )
             found[path.name] = card
         except BadCheckpoint as error:
             summary = found[path.name].summary if path.name in found else "A bundled model that is damaged."
@@ -129,9 +131,11 @@ def get_card(name: str | Path) -> Card:
     if is_folder:
         return read_folder(path)
     if is_there:
-        raise ModelNotFound(f"{word!r} is a file", "a model folder or a name", f"fetalclip models show {path.parent}")
+        raise ModelNotFound(
+            f"{word!r} is a file", "a model folder or a name", f"fetalclip models show {path.parent}"
+        )
     near = get_close_matches(word, cards, n=1)
-    fix = f"--model {near[0]}" if near else "fetalclip models list"
+    fix = near[0] if near else "fetalclip models list"
     raise ModelNotFound(f"no model {word!r:.200}", "a model folder or one of " + ", ".join(cards), fix)
 
 
@@ -202,7 +206,11 @@ class _Checker:
         return value
 
     def wrong(self, key: str, value: Any, expected: str) -> BadCheckpoint:
-        shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+        shown = (
+            f"{value!r:.60}"
+            if isinstance(value, (str, int, float, bool, type(None)))
+            else type(value).__name__
+        )
         return BadCheckpoint(f"{key!r} in {self.where} is {shown}", expected, "a model folder that is whole")
 
     def text(self, key: str, fits: Any, expected: str) -> None:
@@ -225,7 +233,11 @@ class _Checker:
     def triple(self, key: str, low: float, high: float) -> None:
         expected = f"three numbers from {low:g} to {high:g}"
         value = self.find(key, expected)
-        fits = isinstance(value, list) and len(value) == 3 and all(_is_number(v) and low <= v <= high for v in value)
+        fits = (
+            isinstance(value, list)
+            and len(value) == 3
+            and all(_is_number(v) and low <= v <= high for v in value)
+        )
         if not fits:
             raise self.wrong(key, value, expected)
 
@@ -255,7 +267,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     where = f"{path.parent.name}/{path.name}"
     try:
         if not path.is_file():
-            raise BadCheckpoint(f"no {path.name} in {path.parent.name}", "a model folder", "fetalclip models list")
+            raise BadCheckpoint(
+                f"no {path.name} in {path.parent.name}", "a model folder", "fetalclip models list"
+            )
         with path.open("rb") as stream:
             raw = stream.read(_MAX_CONFIG_BYTES + 1)
         if len(raw) > _MAX_CONFIG_BYTES:
@@ -264,7 +278,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadCheckpoint(f"{where} could not be read ({error.strerror})", "a readable file") from error
     except (ValueError, RecursionError) as error:
-        raise BadCheckpoint(f"{where} is not JSON", "one JSON object", "a model folder that is whole") from error
+        raise BadCheckpoint(
+            f"{where} is not JSON", "one JSON object", "a model folder that is whole"
+        ) from error
     if not isinstance(data, dict):
         raise BadCheckpoint(f"{where} holds a {type(data).__name__}", "one JSON object")
     return data
@@ -289,7 +305,7 @@ def _described(path: Path) -> Card:
 
 
 def _assets() -> Path:
-    return Path(str(resources.files("fetalclip"))) / "assets"
+    return Path(__file__).parent / "assets"
 
 
 def _children(folder: Path, suffix: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """Where things are kept, which device to use, and recipes as frozen dataclasses.
 
 A recipe is a YAML file that states only how it differs from the defaults of a dataclass, plus ``key=value``
-words from the command line. Anything the dataclass does not know, or of another type, is an error that names it.
+words from the command line. What the dataclass does not know, or of another type, is an error that names it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import types
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -40,7 +39,9 @@ def cache_folder() -> Path:
     if own:
         return Path(own).expanduser()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fetalclip" / "Cache"
+        return (
+            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fetalclip" / "Cache"
+        )
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "fetalclip"
     base = os.environ.get("XDG_CACHE_HOME", "")
@@ -103,7 +104,7 @@ def load_recipe(cls: type[T], path: str | Path, overrides: list[str] | None = No
         ``cls`` with the file's values over its defaults and the overrides over both.
 
     Raises:
-        BadRecipe: unknown key (with the nearest known one and the list), wrong type, broken YAML, no such file.
+        BadRecipe: unknown key (with the nearest one and the list), wrong type, broken YAML, no such file.
     """
     found = find_recipe(path)
     values = _read_yaml(found)
@@ -113,7 +114,7 @@ def load_recipe(cls: type[T], path: str | Path, overrides: list[str] | None = No
 
 
 def _recipe_folder() -> Path:
-    return Path(str(resources.files("fetalclip"))) / "assets" / "recipes"
+    return Path(__file__).parent / "assets" / "recipes"
 
 
 class _Loader(yaml.SafeLoader):
@@ -123,7 +124,9 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} twice", key.start_mark
+                )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
 
@@ -163,7 +166,9 @@ def _set(values: dict[str, Any], word: str, cls: type) -> None:
         cls = declared  # type: ignore[assignment]
         inner = inner.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise BadRecipe(f"{name!r} is a {_kind(inner)} in the file", f"keys below it, since {key!r} was given")
+            raise BadRecipe(
+                f"{name!r} is a {_kind(inner)} in the file", f"keys below it, since {key!r} was given"
+            )
     inner[last] = _Word(text)
 
 
@@ -291,9 +296,14 @@ def _fit_mapping(args: tuple[Any, ...], value: Any) -> Any:
     return _WRONG if wrong else fitted
 
 
-_WORDS = {
-    int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null", Path: "a path",
-}  # fmt: skip
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+    Path: "a path",
+}
 
 
 def _describe(kind: Any) -> str:

@@ -1,0 +1,276 @@
+"""``fetalclip analyze``: pictures in, one honest line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fetalclip.cli import files
+from fetalclip.cli.output import Voice, json_line, printable
+from fetalclip.errors import FetalclipError, UsageError
+
+if TYPE_CHECKING:
+    from fetalclip.frame import Frame
+    from fetalclip.result import Analysis
+
+TASKS = ("planes",)
+_LATER = ("age", "biometry", "heart")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked call: everything that can be wrong about it has been found before any picture is read."""
+
+    files: list[Path]
+    tasks: tuple[str, ...]
+    spacing: tuple[float, float] | None
+    spacing_table: Mapping[str, tuple[float, float]] | None
+    drawings: Path | None
+    report: Path | None
+
+
+def analyze(  # noqa: PLR0913  (one parameter per option)
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, or folders of them.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="A name from 'models list', or a model folder.")
+    ] = "fetalclip-open",
+    tasks: Annotated[
+        str, typer.Option("--tasks", metavar="LIST", help="What to answer, by commas: planes.")
+    ] = "planes",
+    pixel_spacing: Annotated[
+        str | None,
+        typer.Option("--pixel-spacing", metavar="MM", help="Millimetres per pixel; X,Y where they differ."),
+    ] = None,
+    spacing_csv: Annotated[
+        Path | None,
+        typer.Option("--spacing-csv", metavar="F", help="Table with filename and mm_per_pixel."),
+    ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option("--prompts", metavar="F", help="Candidate planes: JSON {class: [prompt, ...]}."),
+    ] = None,
+    drawings: Annotated[
+        Path | None,
+        typer.Option("--drawings", metavar="DIR", help="Save each picture with its answer drawn on it."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="F.html", help="Write a self-contained page.")
+    ] = None,
+    overlay: Annotated[
+        Literal["mask", "keep"],
+        typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),
+    ] = "mask",
+) -> int:
+    """Name the standard plane of each picture, or abstain.
+
+    A folder is walked; every file in it gets its line. A file that cannot be read is told and does not stop
+    the others (exit code 1).
+    """
+    voice = Voice()
+    request = _check(paths, tasks, (pixel_spacing, spacing_csv), drawings, report)
+    chosen = _prompts(prompts)
+    network = load(model, voice)
+    found = network.analyze(
+        request.files,
+        tasks=request.tasks,
+        spacing=request.spacing,
+        spacing_table=request.spacing_table,
+        prompts=chosen,
+        overlay=overlay,
+    )
+    return _tell(found, request, voice, as_json)
+
+
+def load(model: str, voice: Voice) -> Any:
+    """The model by name or folder; what is missing is told before torch is loaded, which takes seconds.
+
+    Raises:
+        NotAvailable: there is no such model, or it is not on this machine.
+    """
+    from fetalclip.cards import get_card
+    from fetalclip.settings import device_choice
+
+    card = get_card(model).require()
+    device = device_choice()
+    if card.folder is None and card.note:
+        voice.talk(f"Note: {card.name}: {card.note}.")
+    from fetalclip import api
+
+    return api.load(model, device=None if device == "auto" else device)
+
+
+def _check(
+    paths: list[Path],
+    tasks: str,
+    spacing: tuple[str | None, Path | None],
+    drawings: Path | None,
+    report: Path | None,
+) -> Request:
+    """Everything cheap that can be wrong, cheapest first; the model comes after."""
+    words = _tasks(tasks)
+    given, table_file = spacing
+    if given is not None and table_file is not None:
+        raise UsageError("both --pixel-spacing and --spacing-csv", "one of them")
+    millimetres = None if given is None else parse_spacing(given)
+    if report is not None:
+        if report.suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"--report {report}", "a file name that ends in .html", "--report report.html")
+        files.check_file(report, "--report")
+    if drawings is not None:
+        files.check_folder(drawings, "--drawings")
+    from fetalclip import io
+
+    table = None if table_file is None else io.read_spacing_table(table_file)
+    inputs = list(io.walk(paths))
+    if drawings is not None:
+        _apart(drawings, inputs)
+    return Request(inputs, words, millimetres, table, drawings, report)
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    available = ", ".join(TASKS)
+    for word in words:
+        if word in _LATER:
+            raise UsageError(f"--tasks {word}: this version cannot do that yet", available, "--tasks planes")
+        if word not in TASKS:
+            near = get_close_matches(word, TASKS, n=1)
+            raise UsageError(
+                f"--tasks {word}: no such task", available, f"--tasks {near[0]}" if near else "--tasks planes"
+            )
+    if not words:
+        raise UsageError("--tasks names no task", available, "--tasks planes")
+    return words
+
+
+def parse_spacing(text: str) -> tuple[float, float]:
+    """``0.07`` or ``0.07,0.08`` as (x, y) millimetres per pixel.
+
+    Raises:
+        UsageError: not one or two numbers above 0 and at most 10.
+    """
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(0 < number <= 10 for number in numbers):
+        raise UsageError(
+            f"--pixel-spacing {text}",
+            "millimetres per pixel, one number or X,Y, above 0 and at most 10",
+            "--pixel-spacing 0.07",
+        )
+    return numbers[0], numbers[-1]
+
+
+def _prompts(name: str | None) -> Any:
+    if name is None:
+        return None
+    from fetalclip.clinical.prompts import load_prompts
+
+    load_prompts(name)  # a broken file is told before the model is loaded
+    return name
+
+
+def _apart(drawings: Path, inputs: list[Path]) -> None:
+    """Drawings never share a folder with inputs: the next run would read them as pictures, or replace one."""
+    folder = drawings.resolve()
+    if any(path.parent.resolve() == folder for path in inputs):
+        raise UsageError(
+            f"--drawings {drawings} holds input files",
+            "another folder",
+            f"--drawings {drawings / 'drawings'}",
+        )
+
+
+def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bool) -> int:
+    """Say every analysis as it comes; write drawings and the report; return the exit code."""
+    from fetalclip.cli import rows
+
+    width = rows.name_width([str(path) for path in request.files])
+    output = Pictures(request.drawings, request.report)
+    failed = abstained = 0
+    count = len(request.files)
+    for analysis in voice.progress(found, count, "analyze"):
+        for line in [json_line(analysis)] if as_json else rows.lines(analysis, width):
+            voice.data(line)
+        if analysis.error is not None:
+            failed += 1
+            voice.talk(f"{printable(analysis.input.path)}: {printable(analysis.error)}")
+        elif analysis.plane is not None and analysis.plane.abstained:
+            abstained += 1
+        output.add(analysis, _frame(analysis, request) if output.wanted else None)
+    for path in output.finish():
+        voice.talk(f"Written: {printable(path)}")
+    if count > 1 or failed:
+        named = count - failed - abstained
+        voice.talk(f"{count} files: {named} named, {abstained} abstained, {failed} not read.")
+    return 1 if failed else 0
+
+
+def _frame(analysis: Analysis, request: Request) -> Frame | None:
+    """The picture once more, for drawing; None when it has gone since."""
+    if analysis.error is not None:
+        return None
+    from fetalclip import io
+
+    try:
+        return io.read(analysis.input.path, mm_per_pixel=analysis.input.mm_per_pixel)
+    except FetalclipError:
+        return None
+
+
+class Pictures:
+    """What is written besides the lines: a drawing per picture, and one page of them all."""
+
+    def __init__(
+        self, drawings: Path | None, page: Path | None, title: str = "Fetal ultrasound analysis"
+    ) -> None:
+        self.drawings, self.page, self.title = drawings, page, title
+        self._used: set[str] = set()
+        self._report: Any = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be written."""
+        return self.drawings is not None or self.page is not None
+
+    def add(self, analysis: Analysis, frame: Frame | None) -> None:
+        """Draw one analysis and put it on the page. A file that was not read has no drawing, only its line."""
+        if self.page is not None:
+            if self._report is None:
+                from fetalclip.report import Report
+
+                self._report = Report(title=self.title)
+            self._report.add(analysis, frame=frame)
+        if self.drawings is not None and frame is not None:
+            from fetalclip.report.draw import draw_analysis
+
+            target = self.drawings / self._name(Path(analysis.input.path).name)
+            with files.whole(target, "--drawings") as temporary:
+                draw_analysis(frame, analysis).save(temporary, format="PNG")
+
+    def finish(self) -> list[Path]:
+        """Save the page. Returns what was written: the page, the folder of drawings."""
+        written = []
+        if self.page is not None and self._report is not None:
+            with files.whole(self.page, "--report") as temporary:
+                self._report.save(temporary)
+            written.append(self.page)
+        if self.drawings is not None and self._used:
+            written.append(self.drawings)
+        return written
+
+    def _name(self, source: str) -> str:
+        """``head.jpg`` becomes ``head.jpg.png``, a second one ``head.jpg.2.png``: no drawing replaces another."""
+        number, name = 1, f"{source}.png"
+        while name.casefold() in self._used:
+            number += 1
+            name = f"{source}.{number}.png"
+        self._used.add(name.casefold())
+        return name

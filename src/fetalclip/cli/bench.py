@@ -1,0 +1,63 @@
+"""``fetalclip bench``: named protocols, each a table with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fetalclip.cli.output import Voice, json_line
+from fetalclip.errors import UsageError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure a model by a named protocol.",
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Measure a model by a named protocol."""
+
+
+@app.command("planes", no_args_is_help=True)
+def planes(  # noqa: PLR0913  (one parameter per option)
+    root: Annotated[
+        Path | None, typer.Option("--root", metavar="DIR", help="Folder that holds fetal_planes_db and hc18.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="A name from 'models list', or a model folder.")
+    ] = "fetalclip-open",
+    supervised: Annotated[
+        Path | None,
+        typer.Option("--supervised", metavar="FOLDER", help="The supervised baseline, for the same table."),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."
+        ),
+    ] = None,
+    far: Annotated[
+        Path | None,
+        typer.Option("--far", metavar="DIR", help="More pictures that are not fetal ultrasound."),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", metavar="N", min=1, help="Only the first N pictures, for a quick look."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Standard planes on FETAL_PLANES_DB's test patients, overlay masked, with intervals by patient."""
+    voice = Voice()
+    if (root is None) == (predictions is None):
+        raise UsageError(
+            "neither --root nor --predictions" if root is None else "both --root and --predictions",
+            "one of them",
+            "fetalclip bench planes --root DIR",
+        )
+    result: Any = None
+    voice.data(json_line(result) if as_json else str(result))

@@ -1,0 +1,58 @@
+"""``fetalclip train``: a recipe in, a model folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fetalclip.cli import files
+from fetalclip.cli.output import Voice, json_line, printable
+from fetalclip.errors import UsageError
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE.yaml", help="A YAML file, or the name of one that is included.")
+    ],
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[key=value ...]", help="Changes to the recipe, such as epochs=3."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where the model goes; default runs/ and the recipe's name."
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout at the end.")] = False,
+) -> None:
+    """Train a model by a recipe.
+
+    The folder gets checkpoints while it runs, so an interrupted training goes on with --resume.
+    """
+    from fetalclip.settings import find_recipe
+
+    voice = Voice()
+    path = find_recipe(recipe)
+    folder = out if out is not None else Path("runs") / path.stem
+    if not resume and folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(
+            f"--out {folder} is not empty",
+            "a new folder, or --resume to go on",
+            f"--out {folder}-2, or --resume",
+        )
+    if resume and not folder.is_dir():
+        raise UsageError(f"--resume, but {folder} does not exist", "the folder of a started training")
+    from fetalclip import fit
+    from fetalclip.settings import load_recipe
+
+    loaded = load_recipe(fit.Recipe, path, changes)
+    files.check_folder(folder, "--out")
+    fit.train(loaded, folder, resume=resume)
+    if as_json:
+        voice.data(json_line({"schema": "fetalclip.train/1", "recipe": path.name, "out": folder}))
+    voice.talk(f"Written: {printable(folder)}")
+    voice.talk(f"Next: fetalclip analyze your-scan.png --model {printable(folder)}")
