@@ -1,0 +1,106 @@
+"""Pictures for people: small encoded thumbnails, and the picture with its answer beneath it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from fetalclip.frame import Frame
+from fetalclip.report.text import percent, plane_name, reason, sentence
+from fetalclip.result import Analysis
+
+_STRIP, _INK, _FAINT = (18, 26, 33), (255, 255, 255), (176, 190, 201)
+_AMBER, _RED, _TEAL = (255, 196, 87), (255, 138, 128), (79, 195, 207)
+
+_MIN_WIDTH = 280  # pixels; a narrower picture is centred on black so that its caption can be read
+_JPEG_QUALITY = 82
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture as encoded bytes (kilobytes, not an array), with its size in pixels."""
+
+    data: bytes
+    width: int
+    height: int
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI, ready for ``src``."""
+        return "data:image/jpeg;base64," + base64.b64encode(self.data).decode("ascii")
+
+
+def thumbnail(frame: Frame, side: int = 320) -> Thumbnail:
+    """The frame as a JPEG whose longer side is at most ``side`` pixels; small pictures are not enlarged."""
+    picture = Image.fromarray(frame.pixels)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return Thumbnail(buffer.getvalue(), picture.width, picture.height)
+
+
+def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
+    """The picture, untouched, with a caption strip beneath: label, probability, abstention, model.
+
+    Returns:
+        An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip. The file's name is
+        not drawn: names can hold identifiers.
+    """
+    headline, share, colour, second = _caption(analysis)
+    width = max(frame.width, _MIN_WIDTH)
+    step = min(max(width // 32, 14), 64)  # pixels; size of the headline's letters
+    big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
+    lines = [text for text in (second, _signature(analysis)) if text]
+    pad, row = round(step * 0.6), round(step * 1.05)
+    strip = 2 * pad + round(step * 1.3) + row * len(lines)
+
+    canvas = Image.new("RGB", (width, frame.height + strip), _STRIP)
+    canvas.paste((0, 0, 0), (0, 0, width, frame.height))
+    canvas.paste(Image.fromarray(frame.pixels).convert("RGB"), ((width - frame.width) // 2, 0))
+    pen = ImageDraw.Draw(canvas)
+    pen.rectangle((0, frame.height, max(2, step // 6), frame.height + strip), fill=colour)
+
+    left, top = pad + step // 4, frame.height + pad
+    room = width - left - pad
+    if share:
+        room -= round(pen.textlength(share, font=big)) + pad
+        pen.text((width - pad, top), share, font=big, fill=colour, anchor="ra")
+    pen.text((left, top), _fit(pen, headline, big, room), font=big, fill=_INK)
+    for i, text in enumerate(lines):
+        place = (left, top + round(step * 1.4) + row * i)
+        pen.text(place, _fit(pen, text, small, width - left - pad), font=small, fill=_FAINT)
+    return canvas
+
+
+def _caption(analysis: Analysis) -> tuple[str, str, tuple[int, int, int], str]:
+    """Headline, share, colour, second line."""
+    plane = analysis.plane
+    if analysis.error is not None:
+        return "failed", "", _RED, sentence(analysis.error)
+    if plane is None or not plane.scores:
+        return "no plane asked for", "", _FAINT, ""
+    name, share = plane_name(plane.label), percent(plane.probability)
+    if plane.abstained:
+        return "abstained: no plane given", "", _AMBER, f"closest: {name} {share}; {reason(plane)}"
+    return name, share, _TEAL, ""
+
+
+def _signature(analysis: Analysis) -> str:
+    made = analysis.provenance
+    by = sentence(f" - fetalclip {made.version}, {made.model}") if made else ""
+    return f"Research software, not a medical device {by}".rstrip()
+
+
+def _fit(pen: ImageDraw.ImageDraw, text: str, font: _Font, room: float) -> str:
+    """The text, cut with three dots where it is wider than ``room`` pixels."""
+    text = text[:400]
+    if pen.textlength(text, font=font) <= room:
+        return text
+    while text and pen.textlength(text + "...", font=font) > room:
+        text = text[:-1]
+    return text.rstrip() + "..." if text else ""

@@ -1,0 +1,208 @@
+"""The page's HTML, in pieces: header, summary, a card per picture, failures, how it was made.
+
+No script, no link out, pictures inside; the page itself forbids the browser to load anything. Everything that
+comes from outside (paths, messages, labels, model names) is escaped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from html import escape
+from importlib import resources
+
+from fetalclip.report import text
+from fetalclip.report.draw import Thumbnail
+from fetalclip.result import DISCLAIMER, Analysis, PlaneScores, Provenance
+
+_SHOWN = 3  # candidates on a card
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+_READING = (
+    "The probability of a plane is calibrated and shared among the candidates the model was offered; it "
+    "is not the probability that the picture is of diagnostic quality. Abstained means that the picture "
+    "is too unlike what the model was trained on, or too undecided, to be given a plane: its closest "
+    "candidates are shown for information only. The outlier score says how unlike the training pictures "
+    "a picture is: 0 is alike, 1 is unlike. Burned-in text, rulers and markers are hidden from the "
+    "model unless that was switched off."
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result and its picture, if there is one."""
+
+    analysis: Analysis
+    picture: Thumbnail | None = None
+
+
+def page(title: str, note: str, created: datetime, entries: Sequence[Entry]) -> Iterator[str]:
+    """The page in pieces, so that a report of thousands is never held twice."""
+    analyses = [entry.analysis for entry in entries]
+    made = Counter(replace(a.provenance, seconds=0.0) for a in analyses if a.provenance)
+    css = resources.files("fetalclip.report").joinpath("page.css").read_text("utf-8")
+    yield (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_safe(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
+    )
+    yield _header(title, note, created, list(made))
+    yield f"<main>\n{_summary(analyses)}"
+    yield from _cards([entry for entry in entries if entry.analysis.error is None])
+    yield from _failures([a for a in analyses if a.error is not None])
+    yield "</main>\n"
+    yield _footer(made, sum(a.provenance.seconds for a in analyses if a.provenance))
+    yield "</body>\n</html>\n"
+
+
+def _header(title: str, note: str, created: datetime, made: list[Provenance]) -> str:
+    when = created.strftime("%d %B %Y, %H:%M %Z").strip()
+    models = dict.fromkeys((p.model, p.license, p.model_sha256) for p in made)
+    facts = {
+        "Software": [f"fetalclip {p.version}" for p in made],
+        "Model": [model for model, _, _ in models],
+        "Licence of the weights": [license_ for _, license_, _ in models],
+        "Weights (SHA-256)": [_short(sha256) for _, _, sha256 in models if sha256],
+    }
+    rows = "".join(
+        f"<div><dt>{name}</dt><dd>{_safe(', '.join(dict.fromkeys(values)))}</dd></div>\n"
+        for name, values in facts.items()
+        if values
+    )
+    pieces = [
+        "<header>",
+        f"<h1>{_safe(title)}</h1>",
+        f'<p class="when"><time datetime="{created.isoformat("T", "seconds")}">{_safe(when)}</time></p>',
+        f'<dl class="made">\n{rows}</dl>' if rows else "",
+        f'<p class="notice note" role="note">{_safe(note)}</p>' if note else "",
+        f'<p class="notice" role="note">{_safe(DISCLAIMER)}</p>',
+        "</header>\n",
+    ]
+    return "\n".join(piece for piece in pieces if piece)
+
+
+def _summary(analyses: Sequence[Analysis]) -> str:
+    answered = [a for a in analyses if a.error is None]
+    planes = [a.plane for a in answered if a.plane and a.plane.scores]
+    named = Counter(plane.label for plane in planes if not plane.abstained)
+    abstained = sum(plane.abstained for plane in planes)
+    unasked = len(answered) - len(planes)
+    warned = sum(bool(text.other_warnings(a)) for a in answered)
+    failed = len(analyses) - len(answered)
+    tiles = [("all", "picture" if len(analyses) == 1 else "pictures", len(analyses))]
+    tiles += [
+        ("", text.plane_name(name), n) for name, n in sorted(named.items(), key=lambda i: (-i[1], i[0]))
+    ]
+    tiles += [("abstained" if abstained else "", "abstained", abstained)]
+    tiles += [("failed" if failed else "", "failed", failed)]
+    tiles += [("", "no plane asked for", unasked)] if unasked else []
+    tiles += [("", "with warnings", warned)] if warned else []
+    rows = "".join(
+        f'<div class="tile {kind}"><dt>{_safe(name)}</dt><dd>{n}</dd></div>\n' for kind, name, n in tiles
+    )
+    return f'<section>\n<h2>Summary</h2>\n<dl class="tiles">\n{rows}</dl>\n</section>\n'
+
+
+def _cards(entries: Sequence[Entry]) -> Iterator[str]:
+    if not entries:
+        return
+    yield '<section>\n<h2>Pictures</h2>\n<div class="cards">\n'
+    for number, entry in enumerate(entries, 1):
+        yield _card(entry, number)
+    yield "</div>\n</section>\n"
+
+
+def _card(entry: Entry, number: int) -> str:
+    read, plane, small = entry.analysis.input, entry.analysis.plane, entry.picture
+    name = _safe(text.file_name(read.path)) or f"Picture {number}"
+    folder = os.path.dirname(read.path)
+    shot = '<div class="shot none">no picture</div>'
+    if small:
+        alt = f"Thumbnail of {name}"
+        shot = f'<img src="{small.uri}" width="{small.width}" height="{small.height}" alt="{alt}">'
+        shot = f'<div class="shot">{shot}</div>'
+    pixels = text.size(entry.analysis)
+    facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
+    facts += [f"outlier score {plane.outlier:.2f}"] if plane and plane.outlier is not None else []
+    warnings = [f"<li><b>Warning:</b> {_safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
+    pieces = [
+        f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
+        shot,
+        '<div class="body">',
+        f'<p class="file"><b>{name}</b>' + (f" <span>in {_safe(folder)}</span></p>" if folder else "</p>"),
+        _answer(plane),
+        f'<p class="facts">{_safe(" · ".join(facts))}</p>' if facts else "",
+        f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
+        "</div>\n</article>\n",
+    ]
+    return "\n".join(piece for piece in pieces if piece)
+
+
+def _answer(plane: PlaneScores | None) -> str:
+    """Heading and candidates of one card."""
+    if plane is None or not plane.scores:
+        return '<div class="head"><h3>No plane asked for</h3></div>'
+    name, share = _safe(text.plane_name(plane.label)), _safe(text.percent(plane.probability))
+    head = f'<div class="head"><h3>{name}</h3><span class="share">{share}</span></div>'
+    words = "Candidates"
+    if plane.abstained:
+        head = '<div class="head"><h3>Abstained: no plane given</h3></div>\n'
+        head += f'<p class="why">{_safe(text.reason(plane))}</p>'
+        words = "Closest candidates"
+    if len(plane.scores) > _SHOWN:
+        words += f" (first {_SHOWN} of {len(plane.scores)})"
+    rows = "\n".join(_bar(name, share) for name, share in plane.top(_SHOWN))
+    return f'{head}\n<table class="bars"><caption>{words}</caption><tbody>\n{rows}\n</tbody></table>'
+
+
+def _bar(name: str, share: float) -> str:
+    width = 100 * min(max(share, 0.0), 1.0) if share == share else 0.0  # not a number: an empty bar
+    return (
+        f'<tr><th scope="row">{_safe(text.plane_name(name))}</th>'
+        f'<td><span class="track"><span style="width:{width:.1f}%"></span></span></td>'
+        f'<td class="number">{_safe(text.percent(share))}</td></tr>'
+    )
+
+
+def _failures(failed: Sequence[Analysis]) -> Iterator[str]:
+    if not failed:
+        return
+    yield f"<section>\n<h2>Could not be analysed ({len(failed)})</h2>\n"
+    yield _table_head("files", ("File", "What happened"))
+    for analysis in failed:
+        path, message = _safe(analysis.input.path) or "picture", _safe(text.sentence(analysis.error))
+        yield f"<tr><td>{path}</td><td>{message}</td></tr>\n"
+    yield "</tbody></table></div>\n</section>\n"
+
+
+def _footer(made: Counter[Provenance], seconds: float) -> str:
+    pieces = ["<footer>\n<section>\n<h2>How this was made</h2>\n"]
+    if made:
+        columns = ("Software", "Model", "Licence of the weights", "Engine", "Pictures", "Weights (SHA-256)")
+        pieces.append(_table_head("models", columns))
+        for p, n in made.items():
+            cells = [_safe(cell) for cell in (f"fetalclip {p.version}", p.model, p.license, p.engine, n)]
+            cells.append(f"<code>{_safe(p.model_sha256) or 'none'}</code>")
+            pieces.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n")
+        pieces.append("</tbody></table></div>\n")
+        pieces.append(f"<p>Time spent on the pictures: {seconds:.1f} s.</p>\n")
+    pieces.append(f"<p>{_safe(_READING)}</p>\n</section>\n</footer>\n")
+    return "".join(pieces)
+
+
+def _table_head(kind: str, columns: Sequence[str]) -> str:
+    cells = "".join(f'<th scope="col">{_safe(name)}</th>' for name in columns)
+    return f'<div class="scroll"><table class="list {kind}"><thead><tr>{cells}</tr></thead><tbody>\n'
+
+
+def _short(sha256: str) -> str:
+    return f"{sha256[:12]}…" if len(sha256) > 12 else sha256
+
+
+def _safe(value: object) -> str:
+    return escape(text.printable(value), quote=True)
