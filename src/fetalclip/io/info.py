@@ -72,16 +72,21 @@ def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = N
 def identifiers(image: Image.Image) -> list[str]:
     """Sorted names of the metadata fields of a decoded picture that may identify somebody, never values.
 
-    EXIF and TIFF fields by their tag names, PNG texts as ``PNG:keyword``, and ``comment``, ``IPTC``, ``XMP``.
+    EXIF and TIFF fields by their tag names, PNG texts as ``PNG:keyword``, and ``comment``, ``IPTC``, ``XMP``,
+    ``EXIF thumbnail`` (a small copy of the picture) and ``EXIF (damaged)``.
     """
     names: set[str] = set()
     with quiet():
         try:
             exif = image.getexif()
             names |= _tag_names(exif, ExifTags.TAGS)
+            if image.format != "TIFF" and exif.get_ifd(ExifTags.IFD.IFD1):  # in a TIFF that is the next page
+                names.add("EXIF thumbnail")
+            if image.info.get("exif") and not exif:  # it is there and holds nothing that can be told
+                names.add("EXIF (damaged)")
             for part, tags in _SUB_TAGS.items():
                 names |= _tag_names(exif.get_ifd(part), tags)
-        except Exception:  # damaged metadata: it is there, though it cannot be told apart
+        except Exception:  # as above
             names.add("EXIF (damaged)")
     text = getattr(image, "text", {})
     names |= {f"PNG:{shown(str(key))}" for key in text if key != "XML:com.adobe.xmp"}

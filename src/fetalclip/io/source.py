@@ -1,4 +1,4 @@
-"""Where the bytes of a picture come from: a path, bytes or an open binary file; each refusal is one message."""
+"""Where the bytes of a picture come from (path, bytes, open file) and one message for each refusal."""
 
 from __future__ import annotations
 
