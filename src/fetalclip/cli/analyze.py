@@ -191,8 +191,9 @@ def _apart(drawings: Path, inputs: list[Path]) -> None:
 def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bool) -> int:
     """Say every analysis as it comes; write drawings and the report; return the exit code."""
     from fetalclip.cli import rows
+    from fetalclip.cli.pictures import Pictures
 
-    width = rows.name_width([str(path) for path in request.files])
+    width = rows.name_width(request.files)
     output = Pictures(request.drawings, request.report)
     failed = abstained = 0
     count = len(request.files)
@@ -223,54 +224,3 @@ def _frame(analysis: Analysis, request: Request) -> Frame | None:
         return io.read(analysis.input.path, mm_per_pixel=analysis.input.mm_per_pixel)
     except FetalclipError:
         return None
-
-
-class Pictures:
-    """What is written besides the lines: a drawing per picture, and one page of them all."""
-
-    def __init__(
-        self, drawings: Path | None, page: Path | None, title: str = "Fetal ultrasound analysis"
-    ) -> None:
-        self.drawings, self.page, self.title = drawings, page, title
-        self._used: set[str] = set()
-        self._report: Any = None
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is to be written."""
-        return self.drawings is not None or self.page is not None
-
-    def add(self, analysis: Analysis, frame: Frame | None) -> None:
-        """Draw one analysis and put it on the page. A file that was not read has no drawing, only its line."""
-        if self.page is not None:
-            if self._report is None:
-                from fetalclip.report import Report
-
-                self._report = Report(title=self.title)
-            self._report.add(analysis, frame=frame)
-        if self.drawings is not None and frame is not None:
-            from fetalclip.report.draw import draw_analysis
-
-            target = self.drawings / self._name(Path(analysis.input.path).name)
-            with files.whole(target, "--drawings") as temporary:
-                draw_analysis(frame, analysis).save(temporary, format="PNG")
-
-    def finish(self) -> list[Path]:
-        """Save the page. Returns what was written: the page, the folder of drawings."""
-        written = []
-        if self.page is not None and self._report is not None:
-            with files.whole(self.page, "--report") as temporary:
-                self._report.save(temporary)
-            written.append(self.page)
-        if self.drawings is not None and self._used:
-            written.append(self.drawings)
-        return written
-
-    def _name(self, source: str) -> str:
-        """``head.jpg`` becomes ``head.jpg.png``, a second one ``head.jpg.2.png``: no drawing replaces another."""
-        number, name = 1, f"{source}.png"
-        while name.casefold() in self._used:
-            number += 1
-            name = f"{source}.{number}.png"
-        self._used.add(name.casefold())
-        return name

@@ -12,7 +12,7 @@ import typer
 
 from fetalclip import __version__
 from fetalclip.cli import analyze, bench, demo, info, models, train
-from fetalclip.cli.output import Voice, printable
+from fetalclip.cli.output import Voice, printable, silence
 from fetalclip.errors import FetalclipError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -72,7 +72,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         _say("Interrupted.")
     except BrokenPipeError:
         code = BROKEN_PIPE
-        _silence()
+        silence(sys.stdout, sys.stderr)
     except FetalclipError as error:
         if debug:
             _trace()
@@ -115,7 +115,7 @@ def _usage(error: Any, words: list[str]) -> str:
         from difflib import get_close_matches
 
         typed = text.partition("'")[2].rpartition("'")[0]
-        near = get_close_matches(typed, getattr(context.command, "commands", {}), n=2)
+        near = get_close_matches(typed, getattr(getattr(context, "command", None), "commands", {}), n=2)
     hint = f" Did you mean {' or '.join(sorted(near))}?" if near else ""
     path = context.command_path if context is not None else "fetalclip"
     fix = f"{path} --help"
@@ -152,21 +152,10 @@ def _say(text: str) -> None:
     try:
         Voice().talk(text)
     except OSError:
-        _silence()
+        silence(sys.stdout, sys.stderr)
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-
-
-def _silence() -> None:
-    """Point both streams at nothing, so that the interpreter's last flush has nobody to complain to."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            os.dup2(nowhere, stream.fileno())
-        except (AttributeError, OSError, ValueError):  # no stream, or one without a descriptor
-            continue
-    os.close(nowhere)

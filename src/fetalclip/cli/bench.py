@@ -24,7 +24,7 @@ def _group() -> None:
 
 
 @app.command("planes", no_args_is_help=True)
-def planes(  # noqa: PLR0913  (one parameter per option)
+def planes(
     root: Annotated[
         Path | None, typer.Option("--root", metavar="DIR", help="Folder that holds fetal_planes_db and hc18.")
     ] = None,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fetalclip.cli import files, rows
-from fetalclip.cli.analyze import Pictures, load
+from fetalclip.cli import files
+from fetalclip.cli.analyze import load
 from fetalclip.cli.output import Voice, json_line, printable
+from fetalclip.cli.pictures import Pictures
+from fetalclip.errors import OutputError
 
 if TYPE_CHECKING:
     from fetalclip.frame import Frame
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 MODEL = "fetalclip-open"
 PICTURES = 10
 SEED = 20_240  # any fixed number: the demo shows everybody the same exam
+TITLE = "Simulated exam"
+NOTE = "These pictures are simulated: drawn by this program, no patient was scanned."
 NEXT = "fetalclip analyze your-scan.png"
 
 
@@ -49,9 +53,10 @@ def demo(
     voice = Voice()
     page = (files.check_folder(out, "--out") if out is not None else Path()) / "report.html"
     files.check_file(page, "--out")
+    _spare(page)
     say = voice.talk if as_json else voice.data
     model = load(MODEL, voice)
-    say(f"{PICTURES} simulated pictures, drawn by this program; nothing here is a real scan.")
+    say(NOTE)
     with _place(out) as folder:
         scans = draw_exam(folder)
         right = _analyse(model, scans, page, voice, as_json)
@@ -64,6 +69,20 @@ def demo(
     say(f"Report: {printable(page)}")
     say("Now your own file:")
     say(f"  {NEXT}")
+
+
+def _spare(page: Path) -> None:
+    """Refuse to replace a report of real pictures, which ``analyze --report`` may have written here."""
+    if not page.exists():
+        return
+    with page.open("rb") as stream:
+        head = stream.read(2000)
+    if f"<title>{TITLE}</title>".encode() not in head:
+        raise OutputError(
+            f"there is a {printable(page)} here already, and it is not a demo's",
+            "a folder without one",
+            "fetalclip demo --out demo",
+        )
 
 
 def draw_exam(folder: Path) -> list[Scan]:
@@ -92,10 +111,12 @@ def draw_exam(folder: Path) -> list[Scan]:
 
 def _analyse(model: Any, scans: list[Scan], page: Path, voice: Voice, as_json: bool) -> int:
     """Analyse the saved files as ``analyze`` would, say each, write the page; how many were right."""
+    from fetalclip.cli import rows
+
     spacing = {scan.path.name: scan.frame.mm_per_pixel for scan in scans}
     found = model.analyze([scan.path for scan in scans], tasks=("planes",), spacing_table=spacing)
-    written = Pictures(None, page, title="Simulated exam: drawn by fetalclip, not a real scan")
-    width = rows.name_width([scan.path.name for scan in scans])
+    written = Pictures(None, page, title=TITLE, note=NOTE)
+    width = rows.name_width(scan.path.name for scan in scans)
     right = 0
     for scan, analysis in zip(scans, voice.progress(found, len(scans), "demo"), strict=True):
         named = replace(analysis, input=replace(analysis.input, path=scan.path.name))
@@ -104,7 +125,7 @@ def _analyse(model: Any, scans: list[Scan], page: Path, voice: Voice, as_json: b
             voice.data(json_line(named))
         else:
             first, *more = rows.lines(named, width)
-            for line in [f"{first.ljust(width + 46)}  drawn as {scan.plane}", *more]:
+            for line in [f"{first.ljust(width + 49)}  drawn as {scan.plane}", *more]:
                 voice.data(line)
         written.add(named, scan.frame)
     written.finish()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from fetalclip.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,25 +84,31 @@ class Voice:
         self._through: Console | None = None
 
     def data(self, line: str) -> None:
-        """A line of data: stdout, as it is."""
+        """A line of data: stdout, as it is.
+
+        Raises:
+            OutputError: stdout takes no more (a full disk).
+        """
         if self._through is not None:
             self._through.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
             return
-        stream = sys.stdout
-        stream.write(_encodable(line, stream.encoding) + "\n")
-        stream.flush()  # a reader at the other end of a pipe sees every line when it is made
+        try:
+            _write(sys.stdout, line)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            silence(sys.stdout)
+            raise OutputError(f"the output could not be written ({error.strerror})") from error
 
     def talk(self, line: str = "") -> None:
         """A line for the person at the terminal: stderr."""
         if self._through is not None:
             self._through.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
             return
-        stream = sys.stderr
-        stream.write(_encodable(line, stream.encoding) + "\n")
-        stream.flush()
+        _write(sys.stderr, line)
 
     def progress(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
-        """Yield the items while a bar on stderr counts them; silent where stderr is no terminal, or for one."""
+        """Yield the items while a bar on stderr counts them; silent for one, or without a terminal."""
         if total < 2 or not sys.stderr.isatty():
             yield from items
             return
@@ -139,6 +148,26 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> list[
 def shown(path: str | Path, name_only: bool = False) -> str:
     """A path as text that is safe to print."""
     return printable(Path(path).name if name_only else path)
+
+
+def silence(*streams: TextIO | None) -> None:
+    """Point streams at nothing, so that the interpreter's last flush has nobody to complain to."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        try:
+            if stream is not None:
+                os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):  # a stream without a descriptor
+            continue
+    os.close(nowhere)
+
+
+def _write(stream: TextIO | None, line: str) -> None:
+    """A whole line at once: a reader at the other end of a pipe sees it when it is made."""
+    if stream is None:  # closed by the caller's shell
+        return
+    stream.write(_encodable(line, stream.encoding) + "\n")
+    stream.flush()
 
 
 def _encodable(text: str, encoding: str | None) -> str:

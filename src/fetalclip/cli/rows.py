@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fetalclip.cli.output import bar, printable, takes_blocks
+from fetalclip.report import text
 from fetalclip.result import Analysis, PlaneScores
 
 MAX_NAME = 60  # characters; a longer name pushes its own line to the right and no other
 
 
-def name_width(names: list[str]) -> int:
+def name_width(names: Iterable[object]) -> int:
     """Width of the first column for these names."""
     return min(max((len(printable(name)) for name in names), default=0), MAX_NAME)
 
 
 def lines(analysis: Analysis, width: int) -> list[str]:
-    """Text lines of one analysis: name, plane, probability, bar; warnings indented below.
+    """Text lines of one analysis: name, plane, probability, bar; reasons and warnings indented below.
 
     Args:
         analysis: what was found; its error, if any, is told on stderr by the caller.
@@ -24,14 +27,15 @@ def lines(analysis: Analysis, width: int) -> list[str]:
     if analysis.error is not None:
         return [f"{name}  not read"]
     told = [f"{name}  {_plane(analysis.plane)}".rstrip()]
-    told += [f"{'':{min(width, 4)}}  warning: {printable(text)}" for text in analysis.warnings]
-    return told
+    if analysis.plane is not None and analysis.plane.abstained:
+        told.append(f"    abstained: {text.reason(analysis.plane)}")
+    return told + [f"    warning: {warning}" for warning in text.other_warnings(analysis)]
 
 
 def _plane(plane: PlaneScores | None) -> str:
-    if plane is None:
+    if plane is None or not plane.scores:
         return "no plane asked for"
-    drawn = bar(plane.probability, ascii_only=not takes_blocks())
+    name, share = text.plane_name(plane.label), text.percent(plane.probability)
     if plane.abstained:
-        return f"{'abstained':<16}  {'':4}  {'':20}  nearest {plane.label} {plane.probability:.2f}"
-    return f"{printable(plane.label):<16}  {plane.probability:.2f}  {drawn}"
+        return f"{'abstained':<16} {'':>8}  closest: {name} {share}"
+    return f"{name:<16} {share:>8}  {bar(plane.probability, ascii_only=not takes_blocks())}"

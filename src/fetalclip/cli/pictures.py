@@ -1,0 +1,68 @@
+"""What a command writes besides its lines: a drawing per picture, and one page of them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fetalclip.cli import files
+
+if TYPE_CHECKING:
+    from fetalclip.frame import Frame
+    from fetalclip.result import Analysis
+
+
+class Pictures:
+    """Drawings and page of one run; either may be None.
+
+    Args:
+        drawings: an existing folder for one PNG per picture.
+        page: the HTML file.
+        title: of the page.
+        note: a banner on the page, or empty.
+    """
+
+    def __init__(
+        self, drawings: Path | None, page: Path | None, title: str = "Fetal ultrasound report", note: str = ""
+    ) -> None:
+        self.drawings, self.page, self.title, self.note = drawings, page, title, note
+        self._used: set[str] = set()
+        self._report: Any = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be written."""
+        return self.drawings is not None or self.page is not None
+
+    def add(self, analysis: Analysis, frame: Frame | None) -> None:
+        """Draw one analysis and put it on the page; a file that was not read has a line and no drawing."""
+        if self.page is not None:
+            if self._report is None:
+                from fetalclip.report import Report
+
+                self._report = Report(title=self.title, note=self.note)
+            self._report.add(analysis, frame=frame)
+        if self.drawings is not None and frame is not None:
+            from fetalclip.report.draw import draw_analysis
+
+            target = self.drawings / self._name(Path(analysis.input.path).name)
+            with files.whole(target, "--drawings") as temporary:
+                draw_analysis(frame, analysis).save(temporary, format="PNG")
+
+    def finish(self) -> list[Path]:
+        """Save the page. Returns what was written: the page, the folder of drawings."""
+        written = []
+        if self.page is not None and self._report is not None:
+            written.append(self._report.save(self.page))
+        if self.drawings is not None and self._used:
+            written.append(self.drawings)
+        return written
+
+    def _name(self, source: str) -> str:
+        """``head.jpg`` becomes ``head.jpg.png``, a second one of that name ``head.jpg.2.png``."""
+        number, name = 1, f"{source}.png"
+        while name.casefold() in self._used:
+            number += 1
+            name = f"{source}.{number}.png"
+        self._used.add(name.casefold())
+        return name

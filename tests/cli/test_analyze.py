@@ -1,0 +1,183 @@
+"""What ``fetalclip analyze`` says, where it says it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fetalclip.cli import main
+
+
+def lines_of(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_json_is_one_line_per_file_and_nothing_else_on_stdout(model, pictures, capsys):
+    code = main(["analyze", str(pictures), "--json"])
+    out, err = capsys.readouterr()
+    found = lines_of(out)
+    assert code == 1  # one file is no picture
+    assert [Path(line["input"]["path"]).name[0] for line in found] == ["a", "b", "c", "d"]
+    assert [line["plane"] and line["plane"]["label"] for line in found] == ["brain", "femur", "femur", None]
+    assert [bool(line["error"]) for line in found] == [False, False, False, True]
+    assert found[2]["plane"]["abstained"] is True
+    assert all(line["schema"] == "fetalclip.analysis/1" for line in found)
+    assert "d-words.txt" in err
+    assert "4 files: 2 named, 1 abstained, 1 not read." in err
+
+
+def test_text_lines_show_plane_share_and_abstention(model, pictures, capsys):
+    main(["analyze", str(pictures)])
+    out, err = capsys.readouterr()
+    bright, dark, black, reason, words = out.splitlines()
+    assert "brain" in bright
+    assert "90.0 %" in bright
+    assert "femur" in dark
+    assert "abstained" in black
+    assert "closest: femur" in black
+    assert "blank" in reason  # once, though it is a warning too
+    assert "not read" in words
+    assert "\x1b" not in out + err
+
+
+def test_a_single_good_picture_is_one_line_and_exit_0(model, pictures, capsys):
+    assert main(["analyze", str(pictures / "a-bright.png")]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err == ""
+
+
+def test_a_missing_file_is_a_line_with_an_error(model, tmp_path, capsys):
+    assert main(["analyze", str(tmp_path / "nope.png"), "--json"]) == 1
+    out, err = capsys.readouterr()
+    (line,) = lines_of(out)
+    assert line["input"]["path"].endswith("nope.png")
+    assert line["error"]
+    assert "nope.png" in err
+
+
+def test_an_empty_folder_is_told(model, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["analyze", str(tmp_path / "empty")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "empty" in err
+
+
+@pytest.mark.parametrize("word", ["age", "biometry", "heart", "planes,heart"])
+def test_tasks_of_later_versions_say_what_there_is(model, pictures, capsys, word):
+    assert main(["analyze", str(pictures), "--tasks", word]) == 2
+    err = capsys.readouterr().err
+    assert "cannot do that yet" in err
+    assert "planes" in err
+    assert model.calls == []
+
+
+def test_an_unknown_task_is_told(model, pictures, capsys):
+    assert main(["analyze", str(pictures), "--tasks", "plane"]) == 2
+    assert "Try: --tasks planes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", "0.1,0.2,0.3", "", "70"])
+def test_a_senseless_spacing_is_refused(model, pictures, capsys, text):
+    assert main(["analyze", str(pictures), f"--pixel-spacing={text}"]) == 2
+    assert "--pixel-spacing" in capsys.readouterr().err
+    assert model.calls == []
+
+
+@pytest.mark.parametrize(("text", "spacing"), [("0.07", [0.07, 0.07]), ("0.07,0.08", [0.07, 0.08])])
+def test_spacing_reaches_the_answer(model, pictures, capsys, text, spacing):
+    main(["analyze", str(pictures / "a-bright.png"), "--json", "--pixel-spacing", text])
+    assert lines_of(capsys.readouterr().out)[0]["input"]["mm_per_pixel"] == spacing
+
+
+def test_a_spacing_table_reaches_the_answer(model, pictures, tmp_path, capsys):
+    table = tmp_path / "spacing.csv"
+    table.write_text("filename,mm_per_pixel\na-bright.png,0.11\n")
+    main(["analyze", str(pictures / "a-bright.png"), "--json", "--spacing-csv", str(table)])
+    assert lines_of(capsys.readouterr().out)[0]["input"]["mm_per_pixel"] == [0.11, 0.11]
+    assert main(["analyze", str(pictures), "--spacing-csv", str(table), "--pixel-spacing", "1"]) == 2
+
+
+def test_options_reach_the_model(model, pictures, capsys):
+    main(["analyze", str(pictures), "--overlay", "keep", "--tasks", "planes"])
+    (call,) = model.calls
+    assert call["overlay"] == "keep"
+    assert call["tasks"] == ("planes",)
+    assert main(["analyze", str(pictures), "--overlay", "only"]) == 2
+
+
+def test_broken_prompts_are_told_before_the_model_loads(model, pictures, tmp_path, capsys):
+    broken = tmp_path / "prompts.json"
+    broken.write_text("[]")
+    assert main(["analyze", str(pictures), "--prompts", str(broken)]) == 2
+    assert model.calls == []
+
+
+def test_unwritable_outputs_are_told_before_any_work(model, pictures, tmp_path, capsys):
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    for option, value in (
+        ("--report", tmp_path / "no-such-folder" / "r.html"),
+        ("--report", tmp_path / "r.png"),
+        ("--drawings", in_the_way),
+        ("--drawings", in_the_way / "below"),
+        ("--drawings", pictures),  # drawings among the inputs would be read as pictures next time
+    ):
+        assert main(["analyze", str(pictures), option, str(value)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert option in err
+        assert err.count("\n") == 1
+    (tmp_path / "r.html").mkdir()
+    assert main(["analyze", str(pictures), "--report", str(tmp_path / "r.html")]) == 2
+    assert model.calls == []
+
+
+def test_report_and_drawings_are_written_whole(model, pictures, tmp_path, capsys):
+    other = pictures / "below"
+    other.mkdir()
+    Image.fromarray(np.full((48, 64), 220, np.uint8)).save(other / "a-bright.png")
+    page, drawings = tmp_path / "exam.html", tmp_path / "deep" / "drawings"
+    code = main(["analyze", str(pictures), "--report", str(page), "--drawings", str(drawings)])
+    assert code == 1
+    assert "a-bright.png" in page.read_text("utf-8")
+    assert sorted(path.name for path in drawings.iterdir()) == [
+        "a-bright.png.2.png",
+        "a-bright.png.png",
+        "b-dark.png.png",
+        "c-black.png.png",
+    ]
+    with Image.open(drawings / "b-dark.png.png") as drawn:
+        assert drawn.width >= 64
+    assert not list(tmp_path.glob(".unfinished*"))
+
+
+def test_an_unknown_model_lists_the_known_ones(pictures, capsys):
+    assert main(["analyze", str(pictures), "--model", "fetalclip-opn"]) == 3
+    err = capsys.readouterr().err
+    assert "fetalclip-tiny" in err
+    assert "Try: fetalclip-open" in err
+
+
+def test_a_model_that_is_not_here_says_why(pictures, capsys):
+    assert main(["analyze", str(pictures), "--model", "fetalclip-vit-l-14"]) == 3
+    assert "not included" in capsys.readouterr().err
+
+
+def test_names_cannot_write_to_the_terminal(model, tmp_path, capsys):
+    name = "\x1b[31mred\udcff.png"
+    try:
+        Image.fromarray(np.full((48, 64), 200, np.uint8)).save(tmp_path / name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system does not allow such names")
+    assert main(["analyze", str(tmp_path)]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    assert main(["analyze", str(tmp_path), "--json"]) == 0
+    (line,) = lines_of(capsys.readouterr().out)
+    assert line["input"]["path"].endswith(name)
