@@ -136,7 +136,7 @@ def _card(entry: Entry, number: int) -> str:
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {_safe(folder)}</span></p>" if folder else "</p>"),
         _answer(plane),
-        f'<p class="facts">{_safe(" · ".join(facts))}</p>' if facts else "",
+        f'<p class="facts">{" · ".join(f"<span>{_safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
         f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
         "</div>\n</article>\n",
     ]
