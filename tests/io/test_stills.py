@@ -48,7 +48,7 @@ def picture(values: np.ndarray) -> Image.Image:
 
 
 def tiff16(values: np.ndarray, order: str, **tags: int) -> bytes:
-    """A TIFF of one strip, grey, ``order`` "<" or ">", with ``photometric``, ``signed`` and ``bits`` on wish."""
+    """A TIFF of one strip, grey; ``order`` "<" or ">"; may have ``photometric``, ``signed``, ``bits``."""
     bits, signed = tags.get("bits", 16), tags.get("signed", 0)
     data = values.astype(f"{order}{'i' if signed else 'u'}{bits // 8}").tobytes()
     height, width = values.shape
