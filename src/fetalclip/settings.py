@@ -169,6 +169,7 @@ def _set(values: dict[str, Any], word: str, cls: type) -> None:
             raise BadRecipe(
                 f"{name!r} is a {_kind(inner)} in the file", f"keys below it, since {key!r} was given"
             )
+    _known(last, cls, ".".join(parents), "the command line")
     inner[last] = _Word(text)
 
 

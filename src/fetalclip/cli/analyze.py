@@ -97,12 +97,12 @@ def load(model: str, voice: Voice) -> Any:
     from fetalclip.settings import device_choice
 
     card = get_card(model).require()
-    device = device_choice()
+    device_choice()  # a wrong word is told here, before seconds are spent
     if card.folder is None and card.note:
         voice.talk(f"Note: {card.name}: {card.note}.")
     from fetalclip import api
 
-    return api.load(model, device=None if device == "auto" else device)
+    return api.load(model)
 
 
 def _check(

@@ -27,9 +27,12 @@ def lines(analysis: Analysis, width: int) -> list[str]:
     if analysis.error is not None:
         return [f"{name}  not read"]
     told = [f"{name}  {_plane(analysis.plane)}".rstrip()]
+    warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
-        told.append(f"    abstained: {text.reason(analysis.plane)}")
-    return told + [f"    warning: {warning}" for warning in text.other_warnings(analysis)]
+        why = text.reason(analysis.plane)
+        told.append(f"    why: {why}")
+        warnings = [warning for warning in warnings if not warning.endswith(why)]
+    return told + [f"    warning: {warning}" for warning in warnings]
 
 
 def _plane(plane: PlaneScores | None) -> str:
