@@ -71,6 +71,8 @@ def test_nothing_is_left_half_done() -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("source", ["import torchvision.ops", "from timm.layers import x", "def f():\n import open_clip"])
+@pytest.mark.parametrize(
+    "source", ["import torchvision.ops", "from timm.layers import x", "def f():\n import open_clip"]
+)
 def test_the_import_rule_can_fail(source: str) -> None:
     assert imported(ast.parse(source)) & SHUT_OUT

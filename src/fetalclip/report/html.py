@@ -95,16 +95,12 @@ def _summary(analyses: Sequence[Analysis]) -> str:
     warned = sum(bool(text.other_warnings(a)) for a in answered)
     failed = len(analyses) - len(answered)
     tiles = [("all", "picture" if len(analyses) == 1 else "pictures", len(analyses))]
-    tiles += [
-        ("", text.plane_name(name), n) for name, n in sorted(named.items(), key=lambda i: (-i[1], i[0]))
-    ]
+    tiles += [("", text.plane_name(name), n) for name, n in sorted(named.items(), key=lambda i: (-i[1], i[0]))]
     tiles += [("abstained" if abstained else "", "abstained", abstained)]
     tiles += [("failed" if failed else "", "failed", failed)]
     tiles += [("", "no plane asked for", unasked)] if unasked else []
     tiles += [("", "with warnings", warned)] if warned else []
-    rows = "".join(
-        f'<div class="tile {kind}"><dt>{_safe(name)}</dt><dd>{n}</dd></div>\n' for kind, name, n in tiles
-    )
+    rows = "".join(f'<div class="tile {kind}"><dt>{_safe(name)}</dt><dd>{n}</dd></div>\n' for kind, name, n in tiles)
     return f'<section>\n<h2>Summary</h2>\n<dl class="tiles">\n{rows}</dl>\n</section>\n'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable
@@ -100,11 +101,13 @@ def _read_as(frame: Frame | None) -> InputInfo:
 
 def _write_whole(path: Path, pieces: Iterable[str]) -> None:
     target = path.resolve()  # through a link: the file it points to is replaced, the link stays
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, "links that lead in a circle")
     if target.exists() and not target.is_file():
         what = "a folder" if target.is_dir() else "not a plain file"
         raise OutputError(f"{printable(path)} is {what}", "a file", "a file name such as report.html")
     if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(13, "the file is write-protected")
+        raise PermissionError(errno.EACCES, "the file is write-protected")
     beside = target.with_name(f".unfinished-{secrets.token_hex(6)}.html")
     try:
         with beside.open("x", encoding="utf-8", newline="\n") as stream:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fetalclip.frame import Frame
+from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
+
+SHARES = {"brain": 0.9, "lips_nose": 0.06, "femur": 0.03, "thorax": 0.01}
+MADE = Provenance("0.1.0", "fetalclip-open", "ab12" * 16, "CC-BY-4.0", "torch-cpu", 0.25)
+
+
+@pytest.fixture
+def frame() -> Frame:
+    """A gradient, 400 x 300 pixels."""
+    ramp = np.linspace(0, 255, 400).astype(np.uint8)
+    return Frame(np.tile(ramp, (300, 1)), (0.07, 0.08), "scans/a.png")
+
+
+@pytest.fixture
+def analysis() -> Callable[..., Analysis]:
+    """Makes an Analysis; every argument may be given."""
+
+    def make(
+        path: str = "scans/a.png",
+        plane: PlaneScores | None = PlaneScores(SHARES, outlier=0.2),  # noqa: B008 - frozen
+        warnings: tuple[str, ...] = (),
+        error: str | None = None,
+        provenance: Provenance | None = MADE,
+    ) -> Analysis:
+        if error is not None:
+            return Analysis(InputInfo(path), None, warnings, error, provenance)
+        return Analysis(InputInfo(path, "image", 400, 300, 1, (0.07, 0.08)), plane, warnings, None, provenance)
+
+    return make
