@@ -1,4 +1,4 @@
-"""Distractors without things in them: noise, gradients and test cards, blank frames. uint8 (H, W) or (H, W, 3)."""
+"""Distractors without things: noise, gradients and test cards, blank frames. uint8 (H, W) or (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ def colours(d: Dice, n: int) -> Field:
 
 def plain(pixels: Bytes) -> Bytes:
     """RGB of three equal channels as (H, W); anything else unchanged."""
-    if pixels.ndim == 3 and np.array_equal(pixels[..., 0], pixels[..., 1]):
-        if np.array_equal(pixels[..., 0], pixels[..., 2]):
-            return np.ascontiguousarray(pixels[..., 0])
+    if pixels.ndim == 3 and bool((pixels == pixels[..., :1]).all()):
+        return np.ascontiguousarray(pixels[..., 0])
     return pixels
 
 
@@ -67,7 +66,7 @@ def _field(d: Dice, style: str, w: int, h: int) -> Field:
 
 
 def _turned(d: Dice, w: int, h: int) -> tuple[Field, Field]:
-    """Two perpendicular coordinates (h, w) at a random angle, about -0.7..0.7, in units of the longer side."""
+    """Two perpendicular coordinates (h, w) at a random angle, in units of the longer side."""
     angle = d.pick((0.0, np.pi / 2, d.uniform(0, np.pi)), (d.uniform(0, np.pi), d.uniform(0, np.pi)))
     x, y = grid(w, h)
     side = max(w, h)
@@ -95,7 +94,7 @@ def gradient(d: Dice, w: int, h: int) -> Bytes:
     if style == "linear":
         t = (p - p.min()) / max(float(np.ptp(p)), 1e-6)
     elif style == "radial":
-        radius = np.hypot(p - np.float32(d.uniform(-0.3, 0.3)), q - np.float32(d.uniform(-0.2, 0.2)))
+        radius = np.hypot(p - d.uniform(-0.3, 0.3), q - d.uniform(-0.2, 0.2))
         t = (radius / np.float32(d.span((0.5, 0.9), (0.3, 1.2)))).clip(0, 1)
     elif style == "conic":
         t = (np.arctan2(q, p) / np.float32(2 * np.pi) + 0.5).astype(np.float32)

@@ -1,6 +1,6 @@
 """Random numbers, smooth fields and a bare speckle sector, for the distractor pictures.
 
-Speckle is drawn as the magnitude of a complex Gaussian field (Rayleigh, fully developed speckle: Wagner et al.,
+Speckle is the magnitude of a complex Gaussian field (Rayleigh, fully developed speckle: Wagner et al.,
 IEEE Trans. Sonics Ultrason. 30, 1983) on the (depth, beam) grid, log-compressed, then scan-converted.
 """
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from fetalclip.errors import UsageError
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.floating]
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Range = tuple[float, float]
@@ -102,61 +102,79 @@ def grid(w: int, h: int) -> tuple[Field, Field]:
     return x[None, :], y[:, None]
 
 
-def sigmoid(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def sigmoid(field: Field) -> Field:
     """The logistic function, clipped so that it never overflows."""
     return 1 / (1 + np.exp(-field.clip(-30, 30)))
 
 
-def to_bytes(field: npt.NDArray[np.floating]) -> Bytes:
+def to_bytes(field: Field) -> Bytes:
     """Rounded, clipped to 0..255."""
     return np.rint(field).clip(0, 255).astype(np.uint8)
 
 
-def rayleigh(rng: np.random.Generator, w: int, h: int, grain: tuple[float, float]) -> Field:
-    """Speckle magnitude (h, w), mean square 1, grains of (x, y) pixels."""
+def rayleigh(rng: np.random.Generator, w: int, h: int, grain: tuple[float, float], looks: int = 1) -> Field:
+    """Speckle (h, w), mean square 1, grains of (x, y) pixels; the power averaged over ``looks``."""
     nx, ny = max(2, round(w / grain[0])), max(2, round(h / grain[1]))
-    real, imag = (resize(rng.standard_normal((ny, nx), dtype=np.float32), w, h) for _ in range(2))
-    power = real * real + imag * imag
+    power = np.zeros((h, w), dtype=np.float32)
+    for _ in range(2 * looks):
+        power += resize(rng.standard_normal((ny, nx), dtype=np.float32), w, h) ** 2
     return np.sqrt(power / max(float(power.mean()), 1e-6))
 
 
-def _geometry(d: Dice, w: int, h: int) -> tuple[Field, Field]:
-    """Depth u and beam v (h, w) of every pixel: inside the sector where 0 <= u <= 1 and -1 <= v <= 1."""
+def _geometry(d: Dice, w: int, h: int) -> tuple[Field, Field, Mask]:
+    """Depth u in 0..1, beam v in -1..1 over what is seen, and the sector's outline, all (h, w)."""
     style = d.pick(("convex", "convex", "zoom", "full"), ("convex", "zoom", "zoom", "trapezoid", "full"))
     half = d.span((0.45, 0.65), (0.38, 0.75))
-    length = h * d.uniform(0.9, 1.05)
-    r0, cy = length * d.span((0.25, 0.5), (0.15, 0.6)), 0.0
+    length, cy = h * d.uniform(0.9, 1.05), 0.0
+    r0 = length * d.span((0.25, 0.5), (0.15, 0.6))
     if style == "trapezoid":
         half, r0 = d.uniform(0.12, 0.25), length * d.uniform(2.0, 3.0)
     if style == "zoom":
         r0, half = length * d.uniform(0.7, 1.4), d.span((0.3, 0.42), (0.26, 0.5))
     if style == "full":
-        r0, half, length = h * d.uniform(1.5, 3.0), 1.2, h * 1.6
-        cy = -0.2 * h
+        r0, half, length, cy = h * d.uniform(1.5, 3.0), 1.2, h * 1.6, -0.2 * h
     cx = w * d.span((0.45, 0.55), (0.4, 0.6))
     top = cy - r0 * (np.cos(half) if style == "convex" else 1.0)
     x = np.arange(w, dtype=np.float32)[None, :] - np.float32(cx)
     y = np.arange(h, dtype=np.float32)[:, None] - np.float32(top)
-    return (np.hypot(x, y) - np.float32(r0)) / np.float32(length), np.arctan2(x, y) / np.float32(half)
+    u, v = np.hypot(x, y) - np.float32(r0), np.arctan2(x, y)
+    inside = (u >= 0) & (u <= length) & (np.abs(v) <= half)
+    if not inside.any():  # cannot be with these ranges
+        inside[:] = True
+    return _stretch(u, inside), 2 * _stretch(v, inside) - 1, inside
+
+
+def _stretch(field: Field, inside: Mask) -> Field:
+    seen = field[inside]
+    low, high = seen.min(), seen.max()
+    return ((field - low) / max(high - low, np.float32(1e-6))).clip(0, 1)
 
 
 def _tissue(d: Dice, na: int, nr: int) -> Field:
     """Echo strength in dB (nr, na) on the beam grid: layers near the probe, patches, attenuation, shadows."""
     depth = np.linspace(0, 1, nr, dtype=np.float32)[:, None]
     beam = np.linspace(-1, 1, na, dtype=np.float32)[None, :]
-    echo = d.span((4, 16), (8, 24)) * (cloud(d.rng, na, nr, 1.2, d.span((2, 4), (3, 7))) - 0.5)
+    echo = d.span((6, 24), (10, 34)) * (
+        cloud(d.rng, na, nr, d.span((1.2, 1.6), (0.8, 1.4)), d.uniform(2, 6)) - 0.5
+    )
+    for _ in range(d.count((0, 2), (0, 2))):  # patches of other tissue, without a rim
+        patch = smooth(d.rng, na, nr, d.span((2, 4), (2, 5)))
+        echo += d.span((-12, 6), (-15, 8)) * sigmoid((patch - d.uniform(0.1, 0.8)) * d.uniform(2, 8))
     wavy = depth + 0.02 * smooth(d.rng, na, nr, 3)
     for _ in range(d.count((2, 6), (1, 8))):  # layers of the abdominal wall
         at, thick = d.uniform(0.0, d.span((0.15, 0.3), (0.1, 0.4))), d.uniform(0.004, 0.03)
-        echo += d.span((-6, 16), (-10, 20)) * np.exp(-(((wavy - at) / thick) ** 2))
+        echo += d.span((-6, 14), (-10, 18)) * np.exp(-(((wavy - at) / thick) ** 2))
+    streaks = smooth(d.rng, na, nr, 40)[:, ::-1] * resize(
+        d.rng.standard_normal((nr // 3, 8), dtype=np.float32), na, nr
+    )
+    echo += d.span((0, 5), (0, 8)) * streaks.clip(0, 3)
     focus = d.uniform(0.2, 0.7)
-    echo -= d.span((8, 25), (4, 32)) * (depth - focus) ** 2 / 0.4
-    echo -= d.span((0, 12), (0, 20)) * depth
+    echo -= d.span((8, 25), (4, 32)) * (depth - focus) ** 2 / 0.4 + d.span((0, 12), (0, 20)) * depth
     for _ in range(d.count((0, 3), (0, 4))):  # shadows, and enhancement behind fluid
         at, wide, start = d.uniform(-1, 1), d.uniform(0.04, 0.25), d.uniform(0, 0.5)
         level = d.span((-30, 6), (-25, 9))
         echo += level * np.exp(-(((beam - at) / wide) ** 2)) * sigmoid((depth - start) * 40)
-    return echo
+    return echo.astype(np.float32)
 
 
 def sector(d: Dice, w: int, h: int, extra: Field | None = None) -> tuple[Bytes, Mask]:
@@ -164,18 +182,16 @@ def sector(d: Dice, w: int, h: int, extra: Field | None = None) -> tuple[Bytes, 
 
     ``extra`` (h, w), in dB, is added to the echo strength.
     """
-    u, v = _geometry(d, w, h)
-    inside = (u >= 0) & (u <= 1) & (np.abs(v) <= 1)
-    na, nr = round(w * 1.1), round(h * 1.1)
+    u, v, inside = _geometry(d, w, h)
+    na, nr = w, round(h * 1.1)
     scale = max(w, h) / 400
-    grain = (d.span((2.0, 4.5), (1.6, 6.0)) * scale + 0.6, d.span((1.1, 2.2), (1.0, 2.8)) * scale + 0.3)
-    db = 20 * np.log10(rayleigh(d.rng, na, nr, grain) + 1e-3) + _tissue(d, na, nr)
-    rows = (u.clip(0, 1) * (nr - 1)).astype(np.intp)
-    columns = ((v.clip(-1, 1) + 1) * (0.5 * (na - 1))).astype(np.intp)
+    grain = (d.span((2.0, 5.0), (1.6, 7.0)) * scale + 0.6, d.span((1.1, 2.2), (1.0, 2.8)) * scale + 0.3)
+    magnitude = rayleigh(d.rng, na, nr, grain, d.count((1, 2), (1, 3)))
+    db = 20 * np.log10(magnitude + np.float32(0.01)) + _tissue(d, na, nr)
+    rows, columns = (u * (nr - 1)).astype(np.int32), ((v + 1) * (0.5 * (na - 1))).astype(np.int32)
     seen = db[rows, columns]
     if extra is not None:
         seen = seen + extra
-    dynamic = d.span((38, 55), (32, 65))
-    level = d.span((60, 115), (45, 130))
+    level, dynamic = d.span((35, 95), (25, 115)), d.span((42, 60), (36, 70))
     gray = level + (seen - float(np.median(seen[inside]))) * (255 / dynamic)
     return to_bytes(gray * inside), inside

@@ -1,8 +1,8 @@
 """Pictures that are not a fetal standard plane, for training the abstention and for measuring it.
 
-*Far* kinds have nothing to do with ultrasound; *near* kinds look like ultrasound and show no plane: bare speckle, or
-a given plane whose anatomy was blurred away, inverted or shuffled. The profiles ``train`` and ``test`` draw from
-disjoint seed streams, with other styles and other ranges of parameters. All of it is drawn; no picture is stored.
+*Far* kinds have nothing to do with ultrasound; *near* kinds look like it and show no plane: bare speckle,
+or a given plane whose anatomy was blurred away, inverted or shuffled. The profiles ``train`` and ``test``
+draw from disjoint seed streams, with other styles and ranges. All of it is drawn; no picture is stored.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from fetalclip.errors import UsageError
 from fetalclip.frame import Frame
-from fetalclip.phantom import _flat, _pages, _scenes
+from fetalclip.phantom import _drawings, _flat, _pages, _radiograph, _scenes
 from fetalclip.phantom._noise import Bytes, Dice, Field, Mask, dice, grid, rayleigh, sector, to_bytes
 
 _FAR: dict[str, Callable[[Dice, int, int], Bytes]] = {
     "photograph": _scenes.photograph,
-    "drawing": _pages.drawing,
+    "drawing": _drawings.drawing,
     "text": _pages.text,
     "noise": _flat.noise,
     "gradient": _flat.gradient,
     "blank": _flat.blank,
     "overlay": _pages.overlay,
     "document": _pages.document,
-    "radiograph": _scenes.radiograph,
+    "radiograph": _radiograph.radiograph,
 }
 FAR = tuple(_FAR)
 """Kinds of pictures that are not ultrasound."""
@@ -68,7 +68,7 @@ def near(
     Args:
         kind: one of ``NEAR``. "speckle" ignores ``gray``.
         seed: 0 or more.
-        gray: a plane, uint8 (H, W), whose anatomy is destroyed; None takes a drawn sector with a few ellipses.
+        gray: a plane, uint8 (H, W), whose anatomy is destroyed; None: a drawn sector with a few ellipses.
         profile: "train" or "test"; other seeds and ranges.
         size: (width, height) of what is drawn; ignored where ``gray`` is used.
 
@@ -141,34 +141,56 @@ def _blur(field: Field, sigma: float) -> Field:
 
 
 def outline(gray: Bytes) -> Mask:
-    """The imaged area of a plane, bool (H, W): bright enough, without thin things, every row filled across."""
+    """The imaged area of a plane, bool (H, W): the convex hull of what is lit, thin things aside."""
     h, w = gray.shape
-    small = Image.fromarray(gray).resize((64, max(8, round(64 * h / w))), Image.Resampling.BOX)
-    lit = small.point([0] * 7 + [255] * 249)
-    lit = (
-        lit.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.MinFilter(7))
-    )
-    mask = np.asarray(lit) > 0
-    across = np.maximum.accumulate(mask, axis=1) & np.maximum.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
-    full = Image.fromarray(across.astype(np.uint8) * 255).resize((w, h), Image.Resampling.BICUBIC)
-    return np.asarray(full) > 127
+    small = (128, max(16, round(128 * h / w)))
+    lit = Image.fromarray(gray).resize(small, Image.Resampling.BOX).point([0] * 7 + [255] * 249)
+    mask = np.asarray(lit.filter(ImageFilter.MinFilter(5)).filter(ImageFilter.MaxFilter(5))) > 0
+    points: list[tuple[float, float]] = []
+    for row in np.flatnonzero(mask.any(axis=1)).tolist():
+        across = np.flatnonzero(mask[row])
+        for x in (int(across[0]), int(across[-1]) + 1):
+            points += [(float(x), float(row)), (float(x), row + 1.0)]
+    hull = _half_hull(sorted(points)) + _half_hull(sorted(points, reverse=True))
+    if len(hull) < 3:
+        return np.ones((h, w), dtype=np.bool_)
+    image = Image.new("L", (w, h), 0)
+    ImageDraw.Draw(image).polygon([(x * w / small[0], y * h / small[1]) for x, y in hull], 255)
+    return np.asarray(image) > 0
+
+
+def _half_hull(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """One side of the convex hull of sorted points (Andrew's monotone chain)."""
+    hull: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(hull) > 1:
+            (ax, ay), (bx, by) = hull[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            hull.pop()
+        hull.append((x, y))
+    return hull[:-1]
 
 
 def _blurred(d: Dice, gray: Bytes) -> Bytes:
-    """Gaussian blur, sigma 5 to 12 % of the width; the outline kept or blurred too; speckle put back or not."""
+    """Gaussian blur, sigma 5 to 12 % of the width; edge kept or not, brightened or not, speckle or not."""
     h, w = gray.shape
     sigma = w * d.span((0.05, 0.09), (0.06, 0.12))
     inside = outline(gray)
-    if d.chance(0.5):  # inside the outline only, so that its edge stays sharp
-        weight = _blur(inside * np.float32(255), sigma)
-        soft = _blur(gray * inside.astype(np.float32), sigma) * 255 / np.maximum(weight, 8) * inside
+    keep_edge, speckled = d.chance(0.6), d.chance(0.5)
+    soft: Field = gray.astype(np.float32)
+    if keep_edge:  # weighted inside the outline, so that its edge stays sharp
+        weight = _blur(inside.astype(np.float32) * 255, sigma)
+        soft = _blur(soft * inside, sigma) * (255 / np.maximum(weight, 8)) * inside
     else:
-        soft = _blur(gray.astype(np.float32), sigma)
-    if d.chance(0.5):
+        soft = _blur(soft, sigma)
+    if d.chance(0.4):  # the brightness of a plane again
+        soft = soft * (d.uniform(90, 200) / max(float(np.percentile(soft, 98)), 1.0))
+    if speckled:
         scale = w / 400
-        grain = (d.span((1.5, 3.5), (1.2, 5.0)) * scale + 0.5, d.span((1.0, 2.0), (0.9, 2.6)) * scale + 0.3)
-        db = 20 * np.log10(rayleigh(d.rng, w, h, grain) + 1e-2)  # dB
-        soft = soft * (1 + db / d.span((25, 45), (18, 60)))
+        grain = (d.span((1.5, 4.0), (1.2, 6.0)) * scale + 0.5, d.span((1.0, 2.0), (0.9, 2.6)) * scale + 0.3)
+        db = 20 * np.log10(rayleigh(d.rng, w, h, grain) + np.float32(0.02))
+        soft = soft * (1 + db / d.span((14, 30), (11, 40)))
     return to_bytes(soft)
 
 
