@@ -85,9 +85,7 @@ def test_other_errors_ask_for_debug(monkeypatch, capsys):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "words", [["--debug", "info", "x"], ["info", "--debug", "x"], ["info", "x", "--debug"]]
-)
+@pytest.mark.parametrize("words", [["--debug", "info", "x"], ["info", "--debug", "x"], ["info", "x", "--debug"]])
 @pytest.mark.parametrize("error", [RuntimeError("odd"), DataMissing("no data")])
 def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch, capsys, words, error):
     break_info(monkeypatch, error)

@@ -137,9 +137,7 @@ def _unexpected(error: Exception, debug: bool) -> str:
     what = f"{type(error).__name__}: {first}" if first else type(error).__name__
     if debug:
         return f"Error: unexpected {what}"
-    return (
-        f"Error: unexpected {what.rstrip('.')}. Try: the same command with --debug, and report what it prints"
-    )
+    return f"Error: unexpected {what.rstrip('.')}. Try: the same command with --debug, and report what it prints"
 
 
 def _trace() -> None:

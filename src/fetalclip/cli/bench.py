@@ -37,9 +37,7 @@ def planes(
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(
-            "--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."
-        ),
+        typer.Option("--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."),
     ] = None,
     far: Annotated[
         Path | None,
@@ -51,7 +49,11 @@ def planes(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Standard planes on FETAL_PLANES_DB's test patients, overlay masked, with intervals by patient."""
+    """Standard planes of the test patients, with intervals.
+
+    FETAL_PLANES_DB's test side, burned-in text masked (the headline), as it is, and alone; first-trimester and
+    later heads of HC18; pictures that should get no plane. Intervals are by patient.
+    """
     voice = Voice()
     if (root is None) == (predictions is None):
         raise UsageError(

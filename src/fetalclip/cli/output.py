@@ -118,9 +118,7 @@ class Voice:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         # Redirecting would send stdout's data to stderr.
-        bar_ = Progress(
-            *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-        )
+        bar_ = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         with bar_:
             task = bar_.add_task(what, total=total)
             if sys.stdout.isatty():
@@ -139,10 +137,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> list[
     if not lines:
         return []
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def shown(path: str | Path, name_only: bool = False) -> str:

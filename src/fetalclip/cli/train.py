@@ -18,20 +18,18 @@ def train(
     ],
     changes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[key=value ...]", help="Changes to the recipe, such as epochs=3."),
+        typer.Argument(metavar="key=value", help="Changes to the recipe, such as epochs=3."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Where the model goes; default runs/ and the recipe's name."
-        ),
+        typer.Option("--out", metavar="DIR", help="Where the model goes; default runs/ and the recipe's name."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout at the end.")] = False,
 ) -> None:
     """Train a model by a recipe.
 
-    The folder gets checkpoints while it runs, so an interrupted training goes on with --resume.
+    The folder gets checkpoints while it runs, so that an interrupted training can go on.
     """
     from fetalclip.settings import find_recipe
 
