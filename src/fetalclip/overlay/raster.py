@@ -1,0 +1,165 @@
+"""Small picture operations with numpy alone: smoothing, opening, components, convex hull.
+
+Pictures are float32 (h, w), masks bool (h, w), boxes (y0, x0, y1, x1) half open.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Gray = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+Real = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int_]
+Box = tuple[int, int, int, int]
+
+LONG = 416  # long side of the working copy, pixels
+
+
+def shrink(gray: Gray) -> Real:
+    """Area average down to a long side of at most 416 pixels, float32."""
+    g = gray.astype(np.float32)
+    scale = max(gray.shape) / LONG
+    if scale <= 1:
+        return g
+    height, width = (max(1, round(n / scale)) for n in gray.shape)
+    return np.ascontiguousarray(_averaged(_averaged(g, height).T, width).T)
+
+
+def _averaged(g: Real, count: int) -> Real:
+    """Area average of the rows of (n, m) to (count, m)."""
+    n = g.shape[0]
+    edges = np.arange(count + 1) * (n / count)  # in source rows
+    lower = np.arange(n)[None, :]
+    weight = np.minimum(edges[1:, None], lower + 1) - np.maximum(edges[:-1, None], lower)
+    weight = np.clip(weight, 0, None).astype(np.float32) * np.float32(count / n)
+    return np.asarray(weight @ g, dtype=np.float32)
+
+
+def moved(g: Real, down: int, right: int) -> Real:
+    """`g` moved by whole pixels, edges repeated."""
+    height, width = g.shape
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    cols = np.clip(np.arange(width) - right, 0, width - 1)
+    out = g if down == 0 else g[rows]
+    return out if right == 0 else out[:, cols]
+
+
+def _extreme(g: npt.NDArray[np.generic], size: int, largest: bool) -> npt.NDArray[np.generic]:
+    """Running minimum or maximum over a square window of odd `size`."""
+    pick = np.maximum if largest else np.minimum
+    half = size // 2
+    for axis in (0, 1):
+        pad = [(half, half) if k == axis else (0, 0) for k in (0, 1)]
+        wide = np.pad(g, pad, mode="edge")
+        n = g.shape[axis]
+        out = wide.take(range(n), axis=axis)
+        for k in range(1, size):
+            out = pick(out, wide[k : k + n] if axis == 0 else wide[:, k : k + n])
+        g = out
+    return g
+
+
+def opened(g: Real, size: int) -> Real:
+    """Grey opening: bright marks narrower than `size` go."""
+    return np.array(_extreme(_extreme(g, size, False), size, True), dtype=np.float32)
+
+
+def grown(mask: Mask, size: int) -> Mask:
+    """Mask dilated by a square window."""
+    return np.asarray(_extreme(mask, size, True), dtype=bool)
+
+
+def mean(g: Real, tall: int, wide: int) -> Real:
+    """Box mean with repeated edges, (h, w)."""
+    padded = np.pad(g, ((tall // 2 + 1, tall // 2), (wide // 2 + 1, wide // 2)), mode="edge")
+    total = padded.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
+    box = total[tall:, wide:] - total[:-tall, wide:] - total[tall:, :-wide] + total[:-tall, :-wide]
+    return np.asarray(box / (tall * wide), dtype=np.float32)
+
+
+def components(mask: Mask) -> tuple[Ints, Ints]:
+    """Runs (n, 3) as (row, first column, column after the last) and the component number of each run."""
+    edge = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, first = np.nonzero(edge == 1)
+    last = np.nonzero(edge == -1)[1]
+    runs = np.stack([rows, first, last], axis=1)
+    n = rows.size
+    starts = np.searchsorted(rows, np.arange(mask.shape[0] + 1))
+    parent = list(range(n))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    heads, tails = first.tolist(), last.tolist()
+    for y in range(1, mask.shape[0]):
+        i, j = int(starts[y - 1]), int(starts[y])
+        stop_i, stop_j = int(starts[y]), int(starts[y + 1])
+        while i < stop_i and j < stop_j:
+            if heads[i] <= tails[j] and heads[j] <= tails[i]:  # touching, corners included
+                a, b = root(i), root(j)
+                parent[max(a, b)] = min(a, b)
+            if tails[i] < tails[j]:
+                i += 1
+            else:
+                j += 1
+    roots = np.array([root(i) for i in range(n)], dtype=np.int_)
+    return runs, np.unique(roots, return_inverse=True)[1].reshape(-1)
+
+
+def boxes(mask: Mask) -> list[Box]:
+    """Bounding boxes of the connected components."""
+    runs, labels = components(mask)
+    found = []
+    for k in range(int(labels.max()) + 1 if labels.size else 0):
+        mine = runs[labels == k]
+        found.append((int(mine[0, 0]), int(mine[:, 1].min()), int(mine[-1, 0]) + 1, int(mine[:, 2].max())))
+    return found
+
+
+def painted(runs: Ints, shape: tuple[int, ...]) -> Mask:
+    """Runs painted into a bool picture."""
+    step = np.zeros((shape[0], shape[1] + 1), dtype=np.int32)
+    np.add.at(step, (runs[:, 0], runs[:, 1]), 1)
+    np.add.at(step, (runs[:, 0], runs[:, 2]), -1)
+    return step[:, :-1].cumsum(axis=1) > 0
+
+
+def cut(box: Box) -> tuple[slice, slice]:
+    """Index of a box, cut off at the upper and left edge of the picture."""
+    y0, x0, y1, x1 = box
+    return slice(max(0, y0), max(0, y1)), slice(max(0, x0), max(0, x1))
+
+
+def hull(points: Mask) -> Mask:
+    """Filled convex hull of the True pixels, bool (h, w)."""
+    out = np.zeros(points.shape, dtype=bool)
+    ys = np.flatnonzero(points.any(axis=1))
+    if ys.size == 0:
+        return out
+    x0 = points[ys].argmax(axis=1)
+    x1 = points.shape[1] - 1 - points[ys][:, ::-1].argmax(axis=1)
+    low, high = _chain(ys, x0, 1), _chain(ys, x1, -1)
+    span = np.arange(ys[0], ys[-1] + 1)
+    a = np.floor(np.interp(span, low[:, 0], low[:, 1]))
+    b = np.ceil(np.interp(span, high[:, 0], high[:, 1]))
+    cols = np.arange(points.shape[1])
+    out[span] = (cols >= a[:, None]) & (cols <= b[:, None])
+    return out
+
+
+def _chain(ys: Ints, xs: Ints, sign: int) -> Ints:
+    """One side of a convex hull, top to bottom; `sign` is 1 for the left side and -1 for the right."""
+    chain: list[tuple[int, int]] = []
+    for y, x in zip(ys.tolist(), xs.tolist(), strict=True):
+        while len(chain) > 1:
+            (ay, ax), (by, bx) = chain[-2], chain[-1]
+            if sign * ((bx - ax) * (y - ay) - (x - ax) * (by - ay)) < 0:
+                break
+            chain.pop()
+        chain.append((y, x))
+    return np.array(chain)
