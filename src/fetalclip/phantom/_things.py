@@ -119,7 +119,8 @@ def still(d: Dice, w: int, h: int) -> Field:
         neck = sigmoid((d.uniform(0.5, 0.9) - t) * 25)
         radius = h * d.uniform(0.06, 0.16) * (d.uniform(0.25, 0.8) * (1 - neck) + neck)
         radius = np.where((t > 0) & (t < 1), radius * (1 + 0.15 * np.sin(t * d.uniform(1, 9))), 0.0)[:, None]
-        nx: Field = (x - np.float32(w * d.uniform(0.1, 0.9))) / np.maximum(radius, 1e-3).astype(np.float32)
+        half: Field = np.maximum(radius, 1e-3).astype(np.float32)
+        nx = (x - np.float32(w * d.uniform(0.1, 0.9))) / half
         nz = np.sqrt(np.clip(1 - nx * nx, 0, 1))
         body = _lit((nx, np.zeros_like(nx), nz), d, colour)
         image = np.where((np.abs(nx) < 1)[..., None], body, image)
