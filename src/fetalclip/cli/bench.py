@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fetalclip.cli.output import Voice, json_line
-from fetalclip.errors import UsageError
+from fetalclip.cli.analyze import load
+from fetalclip.cli.output import Voice, json_line, printable
+from fetalclip.errors import DataMissing, UsageError
+
+if TYPE_CHECKING:
+    from fetalclip.bench import BenchResult
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,5 +65,35 @@ def planes(
             "one of them",
             "fetalclip bench planes --root DIR",
         )
-    result: Any = None
+    if predictions is not None:
+        from fetalclip.bench import planes_from_predictions
+
+        result = planes_from_predictions(predictions)
+    else:
+        result = _measure(_folder(root, "--root"), model, supervised, far, n, voice)
     voice.data(json_line(result) if as_json else str(result))
+    for missed in result.missed:
+        voice.talk(f"Goal not reached: {printable(missed.title)}")
+
+
+def _measure(
+    root: Path, model: str, supervised: Path | None, far: Path | None, n: int | None, voice: Voice
+) -> BenchResult:
+    """Load what is to be measured and measure it; a folder that is not there is told before torch loads."""
+    if far is not None:
+        _folder(far, "--far")
+    if supervised is not None:
+        from fetalclip.cards import get_card
+
+        get_card(supervised).require()
+    loaded = load(model, voice)
+    baseline = None if supervised is None else load(str(supervised), voice)
+    from fetalclip.bench.planes import Options, run
+
+    return run(loaded, root, Options(limit=n, far_dir=far), supervised=baseline)
+
+
+def _folder(path: Path | None, option: str) -> Path:
+    if path is None or not path.is_dir():
+        raise DataMissing(f"{option} {path} is not a folder", "a folder that exists", f"{option} DIR")
+    return path

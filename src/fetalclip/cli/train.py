@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -49,8 +51,10 @@ def train(
 
     loaded = load_recipe(fit.Recipe, path, changes)
     files.check_folder(folder, "--out")
-    fit.train(loaded, folder, resume=resume)
+    with redirect_stdout(sys.stderr):  # a progress bar is talk, wherever it would go by itself
+        made = fit.train(loaded, folder, resume=resume, say=voice.talk)
     if as_json:
-        voice.data(json_line({"schema": "fetalclip.train/1", "recipe": path.name, "out": folder}))
-    voice.talk(f"Written: {printable(folder)}")
-    voice.talk(f"Next: fetalclip analyze your-scan.png --model {printable(folder)}")
+        voice.data(json_line({"schema": "fetalclip.train/1", "recipe": path.name, "model": made}))
+    else:
+        voice.data(printable(made))
+    voice.talk(f"Next: fetalclip analyze your-scan.png --model {printable(made)}")

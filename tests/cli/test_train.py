@@ -1,0 +1,88 @@
+"""``fetalclip train``: recipe, changes, folder; the training itself has its own tests."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from fetalclip.cli import main
+
+fit = pytest.importorskip("fetalclip.fit")
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    seen = {}
+
+    def train(recipe, out, resume=True, say=print):
+        say("a word")
+        print("a bar")
+        seen.update(recipe=recipe, out=out, resume=resume)
+        return out / "model"
+
+    monkeypatch.setattr(fit, "train", train)
+    return seen
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 3\n")
+    return path
+
+
+def test_recipe_and_changes_reach_the_training(trained, recipe, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "optim.epochs=2", "name=mine", "--out", str(out), "--json"]
+    assert main(words) == 0
+    said, talk = capsys.readouterr()
+    assert json.loads(said)["model"] == str(out / "model")
+    assert "a bar" in talk
+    found = trained["recipe"]
+    assert (found.seed, found.optim.epochs, found.name) == (3, 2, "mine")
+    assert (trained["out"], trained["resume"]) == (out, False)
+
+
+def test_the_default_folder_is_named_after_the_recipe(trained, recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", str(recipe)]) == 0
+    assert capsys.readouterr().out == "runs/mine/model\n".replace("/", os.sep)
+
+
+def test_a_used_folder_needs_resume(trained, recipe, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"x")
+    assert main(["train", str(recipe), "--out", str(tmp_path / "run")]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert trained == {}
+    assert main(["train", str(recipe), "--out", str(tmp_path / "run"), "--resume"]) == 0
+    assert trained["resume"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["no-such-recipe"], "no recipe"),
+        (["{recipe}", "sede=3"], "Try: seed"),
+        (["{recipe}", "optim.epochs=x"], "'optim.epochs'"),
+        (["{recipe}", "seed"], "key=value"),
+        (["{recipe}", "--out", "{recipe}"], "--out"),
+        (["{recipe}", "--resume", "--out", "no-such-folder"], "--resume"),
+    ],
+)
+def test_what_is_wrong_is_told_first(trained, recipe, words, part, capsys):
+    assert main(["train", *(word.format(recipe=recipe) for word in words)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert part in err
+    assert err.count("\n") == 1
+    assert trained == {}
+
+
+def test_every_included_recipe_can_be_read():
+    from fetalclip.settings import load_recipe, recipe_names
+
+    for name in recipe_names():
+        assert load_recipe(fit.Recipe, name)
