@@ -75,7 +75,7 @@ def confusion_matrix(truth: Index, predicted: Index, classes: int) -> Counts:
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape or truth.ndim != 1:
-        raise UsageError(f"truth of shape {truth.shape}, predictions of shape {predicted.shape}", "(n,) twice")
+        raise UsageError(f"truth of shape {truth.shape}, answers of shape {predicted.shape}", "(n,) twice")
     both = np.concatenate([truth, predicted])
     if both.size and (both.min() < 0 or both.max() >= classes):
         raise UsageError(f"class numbers from {both.min()} to {both.max()}", f"0 to {classes - 1}")
