@@ -85,6 +85,8 @@ def measure(
         metrics += _group("near", NEAR, [_one(way, near_pictures(k, count, planes), step) for k in NEAR])
     if folder is not None:
         found = _one(way, folder_pictures(folder), step, _FOLDER_BATCH)
+        if not len(found):
+            raise DataMissing(f"no file of '{folder}' is a picture", "one or more", "another folder")
         title = "pictures of the given folder"
         metrics.append(Metric("far_folder", title, _SECTIONS["far"], found.abstention(), FAR_GOAL, unit="pictures"))
     return sorted(metrics, key=lambda metric: metric.section)
