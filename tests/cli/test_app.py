@@ -103,7 +103,7 @@ def test_debug_from_the_environment(monkeypatch, capsys, value, shown):
 
 def test_a_file_called_debug_can_be_named(capsys):
     assert main(["info", "--", "--debug"]) == 1
-    assert "--debug: there is no file" in capsys.readouterr().err
+    assert "there is no file --debug" in capsys.readouterr().err
 
 
 def test_interruption_is_130(monkeypatch, capsys):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fetalclip.cli import files
-from fetalclip.cli.output import Voice, json_line, printable
+from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
             voice.data(line)
         if analysis.error is not None:
             failed += 1
-            voice.talk(f"{printable(analysis.input.path)}: {printable(analysis.error)}")
+            voice.talk(failure(analysis.input.path, analysis.error))
         elif analysis.plane is not None and analysis.plane.abstained:
             abstained += 1
         output.add(analysis, _frame(analysis, request) if output.wanted else None)

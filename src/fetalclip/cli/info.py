@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fetalclip.cli.output import Voice, json_line, printable
+from fetalclip.cli.output import Voice, failure, json_line, printable
 
 SCHEMA = "fetalclip.info/1"
 
@@ -26,7 +26,7 @@ def info(
         seen = io.inspect(path)
         if seen["error"] is not None:
             failed += 1
-            voice.talk(f"{printable(path)}: {printable(seen['error'])}")
+            voice.talk(failure(path, seen["error"]))
         for line in [json_line({"schema": SCHEMA, **seen})] if as_json else _lines(path, seen):
             voice.data(line)
     return 1 if failed else 0

@@ -6,7 +6,6 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from fetalclip.errors import OutputError
@@ -140,9 +139,11 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> list[
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-def shown(path: str | Path, name_only: bool = False) -> str:
-    """A path as text that is safe to print."""
-    return printable(Path(path).name if name_only else path)
+def failure(path: object, error: str) -> str:
+    """One line about one file; most messages name it themselves."""
+    name = printable(path)
+    said = printable(error)
+    return said if name in said else f"{name}: {said}"
 
 
 def silence(*streams: TextIO | None) -> None:
