@@ -26,6 +26,7 @@ _BLACK = 10.0  # grey level above which a pixel outside the sector is not backgr
 _CORNER = (0.21, 0.155)  # height and width of the smallest corner rectangle, share of the picture
 _STEP = (0.07, 0.05)  # the rectangle grows by whole steps of this share
 _MOST = (0.35, 0.305)  # and no further than this
+_LETTERS = 200  # pixels of letter-like density that make text of a corner; real text has 430 and more
 _LEAST = 60  # a picture with a side shorter than this has no room for marks that could be told apart
 
 
@@ -36,12 +37,13 @@ def find(g: Real) -> tuple[Mask, Mask]:
     if min(g.shape) < _LEAST:
         return marks, _sector(solid)
     sharp = g - solid  # thin bright marks
-    dense = _strokes(g, 30)
+    peaks = _peaks(g, 30)
+    dense = _density(peaks)
     edge = [*_bars(g), *_rulers(g)]
     for box in edge:
         solid[cut(box)] = 0
     sector = _sector(solid)
-    for box in [*edge, *_corner(g), *_logo(dense), *_words(g, sharp), *_blocks(g)]:
+    for box in [*edge, *_corner(g), *_logo(peaks, dense), *_words(g, sharp), *_blocks(g)]:
         marks[cut(box)] = True
     outside = (g > _BLACK) & ~grown(sector, 5) & ~marks
     for y0, x0, y1, x1 in boxes(grown(outside, 3)):
@@ -147,25 +149,29 @@ def _marker(part: Real, x: int) -> list[Box]:
 # ---------------------------------------------------------------- text
 
 
-def _strokes(g: Real, least: float) -> Real:
-    """Density of narrow peaks along x, (h, w): share of pixels that stand out from both sides within 3 px."""
+def _peaks(g: Real, least: float) -> Mask:
+    """Narrow peaks along x, bool (h, w): pixels that stand out from both sides within 3 px."""
     left = np.minimum(moved(g, 0, 2), moved(g, 0, 3))
     right = np.minimum(moved(g, 0, -2), moved(g, 0, -3))
-    stand = g - np.maximum(left, right)
-    return mean((stand > least).astype(np.float32), 5, 13)
+    return np.asarray(g - np.maximum(left, right) > least)
+
+
+def _density(peaks: Mask) -> Real:
+    """Share of peaks around each pixel, (h, w), in a window about as large as two letters."""
+    return mean(peaks.astype(np.float32), 5, 13)
 
 
 def _corner(g: Real) -> list[Box]:
     """A rectangle of one of a few sizes over the upper right corner, where it carries text."""
     width = g.shape[1]
-    size = _corner_size(_strokes(g, 35) > 0.12)
+    size = _corner_size(_density(_peaks(g, 35)) > 0.12)
     return [] if size is None else [(0, width - size[1], size[0], width)]
 
 
 def _corner_size(text: Mask) -> tuple[int, int] | None:
     height, width = text.shape
     y, x = round(_CORNER[0] * height), round(_CORNER[1] * width)
-    if text[:y, width - x :].sum() < 30:
+    if text[:y, width - x :].sum() < _LETTERS:
         return None
     while y < _MOST[0] * height and text[y - 3 : y + 8, width - x :].mean() > 0.12:
         y += round(_STEP[0] * height)
@@ -174,7 +180,7 @@ def _corner_size(text: Mask) -> tuple[int, int] | None:
     return y, x
 
 
-def _logo(dense: Real) -> list[Box]:
+def _logo(peaks: Mask, dense: Real) -> list[Box]:
     """The maker's name: one small block of letters near the upper edge, with no other strokes around it."""
     height, width = dense.shape
     dense = dense[: int(0.16 * height)].copy()
@@ -184,7 +190,11 @@ def _logo(dense: Real) -> list[Box]:
     for y0, x0, y1, x1 in boxes(dense > 0.14):
         peak = float(dense[y0:y1, x0:x1].max())
         fits = 8 < y0 < 0.12 * height and y1 < dense.shape[0] and y1 - y0 < 22 and 7 < x1 - x0 < 42
-        if fits and peak > best and (peak > 0.27 or _lonely(dense, (y0, x0, y1, x1))):
+        if not fits or peak <= best:
+            continue
+        starts = np.diff(peaks[y0:y1, x0 - 6 : x1 + 6].astype(np.int8), axis=1) == 1
+        letters = (starts.sum(axis=1) >= 2).sum() >= 2  # strokes side by side, in two rows
+        if letters and (peak > 0.27 or _lonely(dense, (y0, x0, y1, x1))):
             middle = (x0 + x1) // 2
             half = max(15, (x1 - x0) // 2 + 5)  # the block is centred on its boldest line
             best, box = peak, (y0 - 9, middle - half, y1 + 5, middle + half)
@@ -206,7 +216,7 @@ def _lonely(dense: Real, box: Box) -> bool:
 def _blocks(g: Real) -> list[Box]:
     """Lines of small letters anywhere: wide places filled with steep narrow peaks."""
     found = []
-    for y0, x0, y1, x1 in boxes(_strokes(g, 50) > 0.15):
+    for y0, x0, y1, x1 in boxes(_density(_peaks(g, 50)) > 0.15):
         if x1 - x0 >= 20 and 3 <= y1 - y0 <= 60:
             banner = y0 > 0.9 * g.shape[0]  # a cine bar: the whole width
             found.append((y0 - 3, 0, y1 + 3, g.shape[1]) if banner else (y0 - 3, x0 - 4, y1 + 3, x1 + 4))
