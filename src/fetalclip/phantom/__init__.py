@@ -1,0 +1,157 @@
+"""Simulated fetal standard planes with known truth, for the demo, for tests and for part of the training.
+
+They are drawings: simple shapes with the sizes of a real fetus, seen through a simulated probe. They are not
+for judging how well a model reads real pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fetalclip.errors import UsageError
+from fetalclip.frame import Frame, Pixels
+from fetalclip.phantom.abdomen import Abdomen
+from fetalclip.phantom.canvas import Canvas, Field, Mask
+from fetalclip.phantom.femur import Femur
+from fetalclip.phantom.head import Head
+from fetalclip.phantom.label import burn_in
+from fetalclip.phantom.profile import PROFILES, Profile
+from fetalclip.phantom.sector import place
+from fetalclip.phantom.speckle import Spread, blur, compress, envelope, taps
+from fetalclip.phantom.thorax import Thorax
+from fetalclip.phantom.womb import surround
+
+__all__ = ["PLANES", "PROFILES", "Phantom", "draw"]
+
+PLANES = ("brain", "abdomen", "femur", "thorax")
+"""The planes that can be drawn."""
+
+_ROOT = 0x0FE7A1  # first word of every seed sequence of the planes
+_SHADOW = 30.0  # dB, no bone casts a deeper shadow
+# plane: share of the picture's width and height that the structure may take, in a zoomed picture
+_FILL = {"brain": (0.80, 0.90), "abdomen": (0.72, 0.88), "femur": (0.74, 0.80), "thorax": (0.80, 1.00)}
+
+
+class _Anatomy(Protocol):
+    @property
+    def extent(self) -> tuple[float, float]: ...
+    @property
+    def truth(self) -> dict[str, float]: ...
+    def outline(self, centre: tuple[float, float], grow: float = 1.0) -> Field: ...
+    def paint(self, canvas: Canvas, centre: tuple[float, float]) -> None: ...
+
+
+_ANATOMY = {"brain": Head, "abdomen": Abdomen, "femur": Femur, "thorax": Thorax}
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """One simulated plane.
+
+    Attributes:
+        frame: uint8 (H, W), with its ``mm_per_pixel``.
+        plane: one of ``PLANES``.
+        masks: structure to (H, W) bool. brain: head (outer skull); abdomen: abdomen (outer skin), stomach;
+            femur: femur (ossified shaft); thorax: thorax (outer skin), heart. What the frame cuts off is absent.
+        truth: ``weeks`` and sizes, in mm where the name ends in ``_mm``, of the whole structure.
+    """
+
+    frame: Frame
+    plane: str
+    masks: dict[str, Mask]
+    truth: dict[str, float]
+
+
+def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) -> Phantom:
+    """Draw one plane; the same arguments always give the same pixels.
+
+    Args:
+        plane: one of ``PLANES``.
+        seed: 0 or more.
+        profile: "train", "demo" or "test": disjoint streams of random numbers, other ranges.
+        overlay: burn in "SIMULATED" and a ruler, as a machine would its text.
+
+    Raises:
+        UsageError: unknown plane or profile, or a negative seed.
+    """
+    if plane not in PLANES:
+        raise UsageError(f"an unknown plane {plane!r}", "one of " + ", ".join(PLANES), 'plane="brain"')
+    if profile not in PROFILES:
+        raise UsageError(f"an unknown profile {profile!r}", "one of " + ", ".join(PROFILES), 'profile="demo"')
+    if seed < 0:
+        raise UsageError(f"a negative seed {seed}", "an integer of 0 or more")
+    ranges = PROFILES[profile]
+    words = [_ROOT, ranges.stream, PLANES.index(plane), int(seed)]
+    rng = np.random.default_rng(np.random.SeedSequence(words))
+    weeks = float(rng.uniform(*ranges.weeks))
+    anatomy: _Anatomy = _ANATOMY[plane].new(rng, weeks, ranges.tilt)
+    style = ranges.styles[int(rng.integers(len(ranges.styles)))]
+    canvas, centre = _set_up(rng, ranges, plane, style, anatomy)
+    fluid = {"brain": 0.55, "abdomen": 0.7, "femur": 0.75, "thorax": 0.6}[plane]
+    surround(canvas, anatomy.outline(centre), fluid, style == "fan")
+    anatomy.paint(canvas, centre)
+    gray = _develop(canvas, ranges)
+    mm = canvas.sector.mm
+    if overlay:
+        gray = burn_in(gray, mm)
+    frame = Frame(gray, (mm, mm), info={"simulated": plane, "profile": profile})
+    return Phantom(frame, plane, canvas.masks, {"weeks": weeks, **anatomy.truth})
+
+
+def _set_up(
+    rng: np.random.Generator, ranges: Profile, plane: str, style: str, anatomy: _Anatomy
+) -> tuple[Canvas, tuple[float, float]]:
+    """The sector, scaled so that the structure fits, and the place of the structure's centre in mm."""
+    w, h = ranges.sizes[int(rng.integers(len(ranges.sizes)))]
+    cut = float(rng.uniform(0.8, 0.9)) if style != "fan" and rng.random() < 0.15 else 1.0
+    wide, high = _FILL[plane]
+    if style == "fan":
+        wide, high = 0.8 * wide, 0.8 * high
+    margin = float(rng.uniform(*ranges.margin))
+    across, down = anatomy.extent
+    mm = max(across / (wide * w), down / (high * h * cut)) * margin
+    spare_x, spare_y = max(0.0, w * mm - across), max(0.0, h * mm * cut - down)
+    x = 0.5 * w * mm + spare_x * float(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
+    low = 0.56 if style == "fan" else 0.5
+    y = low * h * mm * cut + spare_y * float(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
+    return Canvas(rng, place(rng, style, (w, h), mm, cut)), (x, y)
+
+
+def _develop(canvas: Canvas, ranges: Profile) -> Pixels:
+    """From echo strength to grey levels, uint8 (H, W)."""
+    rng, sector = canvas.rng, canvas.sector
+    depths, beams = sector.shape
+    along, across = sector.sample
+    psf = Spread(
+        axial=rng.uniform(*ranges.axial) / along,
+        lateral=rng.uniform(*ranges.lateral) / across,
+        defocus=rng.uniform(1.3, 2.2),
+        focus=rng.uniform(0.35, 0.65),
+    )
+    shadow = np.minimum(np.cumsum(canvas.loss, axis=0), np.float32(_SHADOW))
+    shadow = blur(shadow, taps(0.8 / across), 1)
+    db = canvas.echo - shadow + _bands(rng, ranges, (depths, beams))
+    amplitude = np.power(np.float32(10), db * np.float32(0.05))
+    seen = envelope(rng, amplitude, canvas.mirror, psf)
+    level = compress(seen, rng.uniform(*ranges.gain), rng.uniform(*ranges.dynamic))
+    share = np.float32(rng.uniform(*ranges.smooth))  # speckle reduction of the machine
+    soft = blur(blur(level, taps(1.0 * psf.lateral), 1), taps(1.2 * psf.axial), 0)
+    level = level + share * (soft - level)
+    gray = sector.convert(level)
+    out: npt.NDArray[np.uint8] = np.rint(gray).clip(0, 255).astype(np.uint8)
+    return out
+
+
+def _bands(rng: np.random.Generator, ranges: Profile, shape: tuple[int, int]) -> Field:
+    """Gain differences in dB: between beams (poor contact, ribs of the mother) and along depth."""
+    depth = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None]
+    beam = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
+    total = -rng.uniform(0, 6) * np.abs(depth - rng.uniform(0.3, 0.6)) - rng.uniform(0, 8) * beam**2
+    for _ in range(int(rng.integers(0, 3))):
+        at, wide = rng.uniform(-1, 1), rng.uniform(0.04, 0.25)
+        total = total - rng.uniform(*ranges.shade) * np.exp(-(((beam - at) / wide) ** 2))
+    return np.asarray(total, dtype=np.float32)

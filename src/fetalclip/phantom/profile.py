@@ -1,0 +1,85 @@
+"""The ranges that a simulated picture's conditions are drawn from, one set per profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Ranges of one profile.
+
+    Attributes:
+        stream: second word of every seed sequence; no two profiles share it.
+        weeks: gestational age.
+        styles: sector styles, drawn with equal chance.
+        sizes: picture sizes (width, height), pixels.
+        tilt: usual slant of the structure, radians.
+        gain: dB.
+        dynamic: dynamic range shown, dB.
+        axial, lateral: standard deviation of the point spread, mm.
+        shade: depth of the dark bands between beams, dB.
+        smooth: share of the machine's speckle reduction.
+        margin: factor on the space around the structure.
+    """
+
+    stream: int
+    weeks: Range
+    styles: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    tilt: float
+    gain: Range
+    dynamic: Range
+    axial: Range
+    lateral: Range
+    shade: Range
+    smooth: Range
+    margin: Range
+
+
+PROFILES = {
+    "train": Profile(
+        stream=1,
+        weeks=(16, 36),
+        styles=("fan", "zoom", "zoom", "frame"),
+        sizes=((480, 331), (480, 294), (480, 360), (512, 384), (450, 310)),
+        tilt=0.6,
+        gain=(-9, 3),
+        dynamic=(46, 66),
+        axial=(0.20, 0.42),
+        lateral=(0.35, 0.95),
+        shade=(0, 14),
+        smooth=(0.0, 0.7),
+        margin=(0.95, 1.3),
+    ),
+    "demo": Profile(
+        stream=2,
+        weeks=(19, 32),
+        styles=("zoom", "zoom", "frame", "fan"),
+        sizes=((480, 331), (480, 360)),
+        tilt=0.35,
+        gain=(-5, 0),
+        dynamic=(50, 58),
+        axial=(0.22, 0.34),
+        lateral=(0.40, 0.70),
+        shade=(0, 7),
+        smooth=(0.2, 0.5),
+        margin=(1.0, 1.15),
+    ),
+    "test": Profile(
+        stream=3,
+        weeks=(17, 35),
+        styles=("fan", "zoom", "frame"),
+        sizes=((500, 345), (480, 320), (440, 330), (520, 340)),
+        tilt=0.5,
+        gain=(-11, 4),
+        dynamic=(44, 70),
+        axial=(0.18, 0.46),
+        lateral=(0.32, 1.05),
+        shade=(2, 17),
+        smooth=(0.0, 0.6),
+        margin=(0.92, 1.35),
+    ),
+}

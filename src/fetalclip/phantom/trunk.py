@@ -1,0 +1,100 @@
+"""What the simulated cross-sections of the trunk share: skin, ribs, spine, directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fetalclip.phantom.canvas import Canvas, Field, curve, normals, oval, ribbon, wavy
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A nearly round cross-section with its spine in one direction.
+
+    Attributes:
+        long, short: outer diameters, mm.
+        angle: of the long diameter on the picture, radians.
+        back: direction of the spine from the centre, radians (0 right, pi/2 down).
+        left: +1 or -1: the fetus's left is ``back + left * pi/2``.
+    """
+
+    long: float
+    short: float
+    angle: float
+    back: float
+    left: int
+
+    def outline(self, centre: Point, shrink: float = 0.0) -> Field:
+        """The skin, or a line ``shrink`` mm below it, (96, 2) mm."""
+        return oval(centre, self.long - 2 * shrink, self.short - 2 * shrink, self.angle)
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height on the picture, mm."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return float(np.hypot(self.long * c, self.short * s)), float(np.hypot(self.long * s, self.short * c))
+
+    def put(self, centre: Point, front: float, left: float) -> Point:
+        """A point in trunk units (1 is the skin): ``front`` away from the spine, ``left`` to the fetus's left."""
+        fx, fy = -np.cos(self.back), -np.sin(self.back)
+        lx, ly = self.left * -np.sin(self.back), self.left * np.cos(self.back)
+        radius = 0.25 * (self.long + self.short)
+        return (
+            float(centre[0] + radius * (front * fx + left * lx)),
+            float(centre[1] + radius * (front * fy + left * ly)),
+        )
+
+    def skin(self, canvas: Canvas, centre: Point, thick: float, level: float) -> None:
+        """The skin and fat: bright where it faces the beam."""
+        rng, skin = canvas.rng, self.outline(centre)
+        facing = canvas.sector.cosine(skin, normals(skin))
+        wall = level - rng.uniform(7, 15) * (1 - facing**2) + (wavy(rng, len(skin), 1.0, 10) - 1) * 2.5
+        wall -= np.where(rng.random() < 0.5, 0, 3)
+        canvas.shell(skin, thick * wavy(rng, len(skin), 0.15, 6), wall, mirror=0.3, loss=rng.uniform(0.2, 0.6))
+
+    def ribs(self, canvas: Canvas, centre: Point, deep: float, spans: list[tuple[float, float]], bright: float) -> None:
+        """Bright arcs below the skin, each from one direction (radians from the spine) to another."""
+        for start, end in spans:
+            t = np.linspace(start, end, 20)
+            ring = 1 - deep
+            line = np.array([self.put(centre, -ring * np.cos(a), ring * np.sin(a)) for a in t])
+            canvas.fill(
+                ribbon(line, canvas.rng.uniform(1.3, 2.1)),
+                bright,
+                soft=0.5,
+                mirror=0.35,
+                loss=canvas.rng.uniform(1.5, 4),
+            )
+
+    def spine(self, canvas: Canvas, centre: Point, size: float) -> None:
+        """Three bright ossification centres and the bone behind which it is dark; ``size`` in mm."""
+        rng = canvas.rng
+        radius = 0.25 * (self.long + self.short)
+        bright, loss = rng.uniform(13, 19), rng.uniform(1.5, 3.5)
+        body = self.put(centre, -0.66, 0.0)
+        canvas.fill(oval(self.put(centre, -0.78, 0.0), 2.6 * size, 2.3 * size, self.back), -13, soft=0.8)
+        canvas.fill(oval(body, 1.0 * size, 1.3 * size, self.back), bright, soft=0.7, mirror=0.2, loss=loss)
+        for side in (-1, 1):
+            x = side * 0.8 * size / radius
+            at = self.put(centre, -0.66 - 1.25 * size / radius, x)
+            tip = self.put(centre, -0.66 - 1.75 * size / radius, 0.55 * x)
+            arch = curve(at, self.put(centre, -0.66 - 1.5 * size / radius, 1.1 * x), tip)
+            canvas.fill(ribbon(arch, 0.8 * size), bright - 1, soft=0.6, mirror=0.2, loss=loss)
+
+    def vessel(self, canvas: Canvas, centre: Point, at: tuple[float, float], size: float) -> None:
+        """A round vessel cut across, ``at`` in trunk units, ``size`` mm across."""
+        spot = self.put(centre, *at)
+        canvas.fill(oval(spot, size + 1.4, size + 1.4), 1.0, soft=0.5)
+        canvas.fill(oval(spot, size, size), -32, soft=0.4)
+
+
+def facing_back(rng: np.random.Generator) -> float:
+    """A direction for the spine: mostly to a side, as a good plane has it, seldom up."""
+    side = rng.choice([0.0, np.pi], p=[0.5, 0.5])
+    if rng.random() < 0.25:
+        return float(np.pi / 2 + rng.uniform(-0.7, 0.7))
+    return float(side + rng.uniform(-0.8, 0.65) * (1 if side else -1))
