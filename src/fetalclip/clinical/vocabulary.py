@@ -72,6 +72,9 @@ PLANES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+KNOWN: tuple[str, ...] = ("abdomen", "brain", "femur", "thorax")
+"""The planes there are training pictures of."""
+
 ALIASES: dict[str, str] = {"heart": "thorax", "head": "brain", "chest": "thorax"}
 
 SUBPLANES: dict[str, tuple[str, ...]] = {

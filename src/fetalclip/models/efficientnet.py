@@ -105,6 +105,12 @@ class EfficientNetLite(nn.Module):
         self.proj = nn.Linear(HEAD_CHANNELS, embed_dim, bias=False)
         nn.init.normal_(self.proj.weight, std=HEAD_CHANNELS**-0.5)
 
+
+    def freeze(self, blocks: int) -> None:
+        """Keep the stem and the first ``blocks`` blocks as they are (0: train everything)."""
+        for module in [self.stem, *self.blocks[:blocks]] if blocks else []:
+            module.requires_grad_(False)
+
     @property
     def depth(self) -> int:
         """Number of blocks."""

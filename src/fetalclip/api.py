@@ -1,0 +1,169 @@
+"""``load`` and the model object behind every front: Python, command line, benchmark."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import overload
+
+from fetalclip import __version__
+from fetalclip.cards import DEFAULT_MODEL, Card, get_card
+from fetalclip.clinical.prompts import PromptSet, load_prompts
+from fetalclip.encoder import Encoder
+from fetalclip.encoder.engine import Array, Normalisation, unit
+from fetalclip.errors import FetalclipError, UsageError
+from fetalclip.frame import Frame
+from fetalclip.io import read
+from fetalclip.models.tiny import TINY, build_tiny
+from fetalclip.models.weights import load_folder
+from fetalclip.preprocess import Prepared, prepare
+from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
+from fetalclip.settings import device_choice
+from fetalclip.tasks import TASKS, PlaneRule, PlaneTask
+
+Prompts = PromptSet | str | Path | None
+
+
+def load(name: str | Path = DEFAULT_MODEL, device: str | None = None) -> FetalCLIP:
+    """Load a model by its card's name or from a model folder.
+
+    Args:
+        name: a name from ``fetalclip models list`` or a folder.
+        device: ``auto``, ``cpu`` or ``cuda``; None asks the environment.
+
+    Raises:
+        ModelNotFound: no such card or folder.
+        NotAvailable: the card is known but its weights are not here.
+        BadCheckpoint: the folder is damaged.
+    """
+    card = get_card(name).require()
+    if card.folder is None and card.name == TINY:
+        config, model, tokenizer = build_tiny()
+    else:
+        assert card.folder is not None
+        config = card.config
+        model, tokenizer = load_folder(card.folder, config)
+    pre = config["preprocess"]
+    normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]))
+    encoder = Encoder(model, tokenizer, normalisation, device_choice(device))
+    return FetalCLIP(card, encoder, PlaneRule.from_config(config))
+
+
+class FetalCLIP:
+    """A loaded model.
+
+    Attributes:
+        card: what it is, under which licence.
+        encoder: its towers.
+    """
+
+    def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
+        self.card, self.encoder = card, encoder
+        self._planes = PlaneTask(encoder, rule)
+
+    def prepare(self, frame: Frame, overlay: str = "mask") -> Prepared:
+        """The one road from a frame to the tower; overlay is ``mask``, ``keep`` or ``only``."""
+        return prepare(frame, self.encoder.normalisation.image_size, overlay)
+
+    def encode_image(self, scans: Frame | Sequence[Frame], normalize: bool = True, overlay: str = "mask") -> Array:
+        """Image embeddings.
+
+        Returns:
+            (n, d) float32; unit length unless ``normalize`` is False.
+        """
+        raw = self.encoder.images([self.prepare(frame, overlay).pixels for frame in _many(scans)])
+        return unit(raw) if normalize else raw
+
+    def encode_text(self, texts: str | Sequence[str], normalize: bool = True) -> Array:
+        """Text embeddings, (n, d) float32; unit length unless ``normalize`` is False."""
+        raw = self.encoder.texts([texts] if isinstance(texts, str) else list(texts))
+        return unit(raw) if normalize else raw
+
+    @overload
+    def planes(self, scans: Frame, prompts: Prompts = None, overlay: str = "mask") -> PlaneScores: ...
+    @overload
+    def planes(self, scans: Sequence[Frame], prompts: Prompts = None, overlay: str = "mask") -> list[PlaneScores]: ...
+    def planes(
+        self, scans: Frame | Sequence[Frame], prompts: Prompts = None, overlay: str = "mask"
+    ) -> PlaneScores | list[PlaneScores]:
+        """Which standard plane each scan shows.
+
+        Args:
+            scans: one frame or several.
+            prompts: candidates: a prompt set, its name or a file; the model's own when None.
+            overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``.
+
+        Returns:
+            One ``PlaneScores`` for a frame, a list for a sequence.
+        """
+        found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
+        return found[0] if isinstance(scans, Frame) else found
+
+    def analyze(  # noqa: PLR0913
+        self,
+        paths: Iterable[str | Path],
+        tasks: Sequence[str] = TASKS,
+        *,
+        spacing: tuple[float, float] | None = None,
+        spacing_table: Mapping[str, tuple[float, float]] | None = None,
+        prompts: Prompts = None,
+        overlay: str = "mask",
+    ) -> Iterator[Analysis]:
+        """Answer every file; one that cannot be read is answered with its error and stops nothing.
+
+        Args:
+            paths: files (``fetalclip.io.walk`` turns folders into files).
+            tasks: questions to answer, of ``TASKS``.
+            spacing: mm per native pixel (x, y) for all files.
+            spacing_table: mm per native pixel by file base name; goes before ``spacing``.
+            prompts: candidate planes, as for ``planes``.
+            overlay: what to do with burned-in text.
+
+        Raises:
+            UsageError: a task this version does not know, or a prompt set that cannot be read.
+        """
+        unknown = [task for task in tasks if task not in TASKS]
+        if unknown:
+            raise UsageError(f"task {unknown[0]!r}", "of " + ", ".join(TASKS), f"--tasks {TASKS[0]}")
+        candidates = _prompt_set(prompts)
+        table = spacing_table or {}
+        return (
+            self._analyze(Path(p), str(p), tasks, table.get(Path(p).name, spacing), candidates, overlay) for p in paths
+        )
+
+    def _analyze(  # noqa: PLR0913
+        self,
+        path: Path,
+        shown: str,
+        tasks: Sequence[str],
+        spacing: tuple[float, float] | None,
+        prompts: PromptSet | None,
+        overlay: str,
+    ) -> Analysis:
+        began = time.perf_counter()
+        try:
+            frame = read(path, mm_per_pixel=spacing)
+        except FetalclipError as error:
+            return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
+        ready = self.prepare(frame, overlay)
+        warnings = list(ready.warnings)
+        plane = None
+        if "planes" in tasks:
+            plane = self._planes(self.encoder.images([ready.pixels]), prompts)[0]
+            if plane.abstained:
+                warnings.append(f"plane abstained: {plane.reason}")
+        info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
+        return Analysis(info, plane, tuple(warnings), None, self._provenance(began))
+
+    def _provenance(self, began: float) -> Provenance:
+        card, seconds = self.card, time.perf_counter() - began
+        return Provenance(__version__, card.name, card.sha256, card.license, self.encoder.engine, seconds)
+
+
+def _many(scans: Frame | Sequence[Frame]) -> Sequence[Frame]:
+    return [scans] if isinstance(scans, Frame) else scans
+
+
+def _prompt_set(prompts: Prompts) -> PromptSet | None:
+    return load_prompts(prompts) if isinstance(prompts, (str, Path)) else prompts

@@ -1,0 +1,103 @@
+"""Which pictures and captions meet in a batch, and which captions are true of which pictures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fetalclip.clinical.captions import CaptionWriter, Facts, truth
+from fetalclip.clinical.vocabulary import KNOWN, PLANES
+from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus
+from fetalclip.fit.recipe import Recipe
+from fetalclip.preprocess.augment import augment
+
+FOREIGN = tuple(plane for plane in PLANES if plane not in KNOWN)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step's worth.
+
+    Attributes:
+        pictures: grey (B, S, S) in 0-1, augmented.
+        texts: T captions, the first B belong to the pictures in order, the rest are foreign to all of them.
+        positive: (B, T) bool, caption is true of picture.
+        unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
+        planes: plane of each picture.
+    """
+
+    pictures: Tensor
+    texts: list[str]
+    positive: Tensor
+    unknown: Tensor
+    planes: list[str]
+
+
+class Batches:
+    """Batches of one epoch, the same for the same seed and epoch.
+
+    Args:
+        corpus: all pictures.
+        recipe: what to draw from it.
+    """
+
+    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
+        self.corpus, self.recipe = corpus, recipe
+        data = recipe.data
+        self._planes = corpus.rows("planes", data.train_folds)
+        self._hc18 = corpus.rows("hc18", data.hc18_folds)
+        self._simulated = corpus.rows("simulated", ())
+        rejects = corpus.rows("reject", data.train_folds)
+        is_far = np.array([corpus.items[i].facts.plane == NOT_ULTRASOUND for i in rejects], bool)
+        self._far, self._near = rejects[is_far], rejects[~is_far]
+
+    def epoch_rows(self, epoch: int) -> np.ndarray:
+        """Row numbers of one epoch, shuffled: every plane once, and the drawn shares of the rest."""
+        rng = np.random.default_rng((self.recipe.seed, epoch))
+        data = self.recipe.data
+        shares = [self._planes]
+        if self.recipe.objective == "contrastive":
+            half = data.rejects_per_epoch // 2
+            for rows, count in ((self._far, half), (self._near, data.rejects_per_epoch - half)):
+                shares.append(rng.choice(rows, min(count, len(rows)), replace=False))
+            shares.append(rng.choice(self._hc18, min(data.hc18_per_epoch, len(self._hc18)), replace=False))
+            count = min(data.simulated_per_epoch, len(self._simulated))
+            shares.append(rng.choice(self._simulated, count, replace=False))
+        return rng.permutation(np.concatenate(shares))
+
+    def __len__(self) -> int:
+        return len(self.epoch_rows(0)) // self.recipe.optim.batch
+
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; ``skip`` leaves out those a resumed run has already done."""
+        rows, size = self.epoch_rows(epoch), self.recipe.optim.batch
+        for step in range(len(rows) // size):
+            if step >= skip:
+                yield self._batch(rows[step * size : (step + 1) * size], epoch, step)
+
+    def _batch(self, rows: np.ndarray, epoch: int, step: int) -> Batch:
+        seed = (self.recipe.seed * 1_000 + epoch) * 100_000 + step
+        generator = torch.Generator().manual_seed(seed)
+        pictures = torch.from_numpy(self.corpus.pictures[rows]).float().div_(255)
+        pictures, scale = augment(pictures, self.recipe.model.image_size, self.recipe.augment, generator)
+        known = [_scaled(self.corpus.items[i].facts, float(s)) for i, s in zip(rows, scale, strict=True)]
+        chance = self.recipe.captions
+        writer = CaptionWriter(random.Random(seed), chance.subplane, chance.age, chance.spacing)
+        captions = [writer.write(facts) for facts in known]
+        captions += writer.foreign(FOREIGN, self.recipe.optim.foreign_texts)
+        table = [[truth(caption.facts, facts) for caption in captions] for facts in known]
+        positive = torch.tensor([[cell is True for cell in row] for row in table])
+        unknown = torch.tensor([[cell is None for cell in row] for row in table])
+        if self.recipe.targets == "diagonal":
+            positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
+        return Batch(pictures, [c.text for c in captions], positive, unknown, [facts.plane for facts in known])
+
+
+def _scaled(facts: Facts, scale: float) -> Facts:
+    """Spacing travels with the pixels: a picture magnified by ``scale`` has a smaller spacing."""
+    return facts if facts.spacing is None else replace(facts, spacing=round(facts.spacing / scale, 2))

@@ -1,0 +1,108 @@
+"""A whole recipe: cross-fit by patient, calibrate, refit, write the model folder.
+
+Each step leaves its files behind, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from fetalclip.data import LICENSES
+from fetalclip.errors import OutputError
+from fetalclip.fit.calibrate import Calibration, calibrate
+from fetalclip.fit.corpus import Corpus, build_corpus
+from fetalclip.fit.heldout import HeldOut
+from fetalclip.fit.loop import MEAN, STD, Training, environment
+from fetalclip.fit.recipe import Recipe
+from fetalclip.models.weights import save_folder
+
+STORE = 7 / 6  # stored side over tower side: room to zoom in
+
+Say = Callable[[str], None]
+
+
+def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> Path:
+    """Do what a recipe says.
+
+    Args:
+        recipe: the recipe.
+        out: run folder; ``out/model`` is the model folder that comes out.
+        resume: go on with what the folder already holds.
+        say: where progress is told.
+
+    Returns:
+        The model folder.
+
+    Raises:
+        OutputError: the folder cannot be written, or holds another run and ``resume`` is off.
+    """
+    if not resume and (out / "recipe.json").exists():
+        raise OutputError(f"run folder {out} holds a run", "an empty folder", "--resume, or another --out folder")
+    corpus = build_corpus(recipe.data, round(recipe.model.image_size * STORE), cache=out.parent / "cache")
+    held = [_fold(recipe, fold, corpus, out, resume, say) for fold in recipe.crossfit_folds]
+    found = calibrate(held) if held and recipe.objective == "contrastive" else None
+    if held:
+        say(f"cross-fitting: held macro F1 {[round(h.macro_f1(), 4) for h in held]}, {found}")
+    began = time.perf_counter()
+    last = replace(recipe, crossfit_folds=())
+    say(f"fit on folds {last.data.train_folds}")
+    training = Training(last, corpus, out, resume)
+    training.run()
+    return _write(training, recipe, found, held, out, time.perf_counter() - began)
+
+
+def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, say: Say) -> HeldOut:
+    """Train on the other folds, score this one."""
+    folder = out / f"fold-{fold}"
+    if resume and (folder / "heldout.npz").is_file():
+        return HeldOut.load(folder / "heldout.npz")
+    others = tuple(f for f in range(5) if f != fold)
+    data = replace(recipe.data, train_folds=others, validate_fold=fold)
+    say(f"cross-fitting: fold {fold} held out")
+    held = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume).run()
+    assert held is not None
+    return held
+
+
+def _write(
+    training: Training, recipe: Recipe, found: Calibration | None, held: list[HeldOut], out: Path, seconds: float
+) -> Path:
+    rule = training.rule
+    supervised = recipe.objective == "supervised"
+    config: dict[str, Any] = {
+        "schema": "fetalclip.model/1",
+        "name": recipe.name,
+        "summary": recipe.summary,
+        "license": recipe.license,
+        "architecture": training.model.architecture.to_dict(),
+        "preprocess": {
+            "image_size": recipe.model.image_size,
+            "mean": list(MEAN),
+            "std": list(STD),
+            "overlay": "mask",
+        },
+        "planes": {
+            "prompts": rule.prompts,
+            "temperature": found.temperature if found else 1.0,
+            "outlier_threshold": found.outlier_threshold if found else 1.0,
+            "min_probability": found.min_probability if found else 0.0,
+            **({"classes": list(rule.classes)} if supervised else {}),
+        },
+        "training": {
+            "recipe": recipe.to_dict(),
+            "environment": environment(),
+            "data": {name: value._asdict() for name, value in LICENSES.items()},
+            "start": "EfficientNet-Lite0, ImageNet (Apache-2.0)" if recipe.model.start == "imagenet" else "random",
+            "seconds_of_last_fit": round(seconds),
+            "calibration": asdict(found) if found else None,
+        },
+        "results": {"cross_fit": [{"macro_f1": h.macro_f1(), "loss": h.loss(), "n": int(h.real.sum())} for h in held]},
+    }
+    readme = f"# {recipe.name}\n\n{recipe.summary}\n\nLicence: {recipe.license}\n\n```json\n"
+    readme += json.dumps(config["results"], indent=1) + "\n```\n"
+    return save_folder(training.model, training.tokenizer, config, out / "model", readme)

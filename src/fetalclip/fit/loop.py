@@ -1,0 +1,210 @@
+"""The one training loop: any objective, resumable, with atomic checkpoints and a log that can be plotted."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+import fetalclip
+from fetalclip.clinical.captions import corpus as caption_corpus
+from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.encoder import Encoder
+from fetalclip.encoder.engine import Normalisation
+from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.fit.batches import Batch, Batches
+from fetalclip.fit.corpus import Corpus
+from fetalclip.fit.heldout import HeldOut, look
+from fetalclip.fit.objectives import contrastive, supervised
+from fetalclip.fit.recipe import Recipe
+from fetalclip.fit.start import load_imagenet
+from fetalclip.models.pair import Architecture, DualEncoder, TextConfig
+from fetalclip.models.tokenizer import Tokenizer
+from fetalclip.preprocess.pipeline import normalise
+from fetalclip.tasks import PlaneRule
+
+MEAN, STD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)  # of the ImageNet start: (x - 127) / 128
+
+
+class Training:
+    """One run: model, optimiser, data and the folder it leaves behind.
+
+    Args:
+        recipe: what to do.
+        corpus: the pictures.
+        out: run folder: ``recipe.json``, ``metrics.jsonl``, ``checkpoint.pt``, ``heldout.npz``.
+        resume: go on from the folder's checkpoint when there is one.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        BadCheckpoint: the checkpoint is damaged or of another recipe.
+    """
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True) -> None:
+        self.recipe, self.out, self.corpus = recipe, out, corpus
+        self.batches = Batches(corpus, recipe)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(recipe.seed)
+        self.tokenizer, self.model = build(recipe)
+        self.model.to(self.device)
+        self.model.visual.to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6)
+        self.total = len(self.batches) * recipe.optim.epochs
+        self.epoch = 0
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            facts = {"recipe": recipe.to_dict(), "environment": environment(), "pictures": len(corpus.items)}
+            (out / "recipe.json").write_text(json.dumps(facts, indent=1))
+        except OSError as error:
+            raise OutputError(f"run folder {out} cannot be written ({error.strerror})", "a writable folder") from None
+        if resume and (out / "checkpoint.pt").is_file():
+            self._resume()
+
+    def run(self) -> HeldOut | None:
+        """Train to the last epoch.
+
+        Returns:
+            Scores of the held fold, or None when the recipe holds none out.
+        """
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task("training", total=self.total, completed=self.epoch * len(self.batches))
+            for epoch in range(self.epoch, self.recipe.optim.epochs):
+                began, losses = time.perf_counter(), []
+                for step, batch in enumerate(self.batches.epoch(epoch)):
+                    losses.append(self.step(batch, epoch * len(self.batches) + step))
+                    progress.update(bar, advance=1, description=f"epoch {epoch + 1} loss {losses[-1]:.3f}")
+                self.epoch = epoch + 1
+                seconds = time.perf_counter() - began
+                self._log(epoch, float(np.mean(losses)), len(losses) * self.recipe.optim.batch / seconds)
+                self._checkpoint()
+        if self.recipe.data.validate_fold < 0:
+            return None
+        held = self.look(self.held_rows(("planes", "hc18", "reject")))
+        held.save(self.out / "heldout.npz")
+        return held
+
+    def step(self, batch: Batch, number: int) -> float:
+        """One optimiser step; returns the loss."""
+        self.model.train()
+        factor = schedule(number, self.recipe.optim.warmup_steps, self.total)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * factor
+        loss = self._loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optim.clip)
+        self.optimiser.step()
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(0, math.log(self.recipe.optim.max_scale))
+        return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        images = normalise(batch.pictures.to(self.device), MEAN, STD)
+        if self.recipe.objective == "supervised":
+            labels = torch.tensor([KNOWN.index(plane) for plane in batch.planes], device=self.device)
+            return supervised(self.model.encode_image(images, normalize=False), labels)
+        ids, end = self.tokenizer(batch.texts)
+        texts = self.model.encode_text(ids.to(self.device), end.to(self.device))
+        positive, unknown = batch.positive.to(self.device), batch.unknown.to(self.device)
+        return contrastive(self.model.encode_image(images), texts, self.model.logit_scale.exp(), positive, unknown)
+
+    @property
+    def rule(self) -> PlaneRule:
+        """An uncalibrated rule; of a supervised model it names the classes."""
+        return PlaneRule(classes=KNOWN if self.recipe.objective == "supervised" else ())
+
+    def held_rows(self, sources: tuple[str, ...]) -> np.ndarray:
+        """Rows of the held fold; HC18 has one validation fold of its own, fold 1."""
+        fold = self.recipe.data.validate_fold
+        return np.concatenate([self.corpus.rows(s, (1,) if s == "hc18" else (fold,)) for s in sources])
+
+    def look(self, rows: np.ndarray) -> HeldOut:
+        """Score rows with the model as it stands."""
+        encoder = Encoder(self.model, self.tokenizer, Normalisation(self.recipe.model.image_size, MEAN, STD), self.device)
+        return look(encoder, self.rule, self.corpus, rows)
+
+    def _log(self, epoch: int, loss: float, speed: float) -> None:
+        line: dict[str, Any] = {"epoch": epoch + 1, "loss": loss, "pictures_per_second": round(speed, 2)}
+        line["logit_scale"] = float(self.model.logit_scale.detach().exp())
+        if self.recipe.data.validate_fold >= 0:
+            held = self.look(self.held_rows(("planes",)))
+            line.update(held_macro_f1=held.macro_f1(), held_loss=held.loss())
+        with (self.out / "metrics.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+    def _checkpoint(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.epoch,
+            "recipe": json.dumps(self.recipe.to_dict(), sort_keys=True),
+        }
+        part = self.out / f".checkpoint.{os.getpid()}.part"
+        torch.save(state, part)
+        part.replace(self.out / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        path = self.out / "checkpoint.pt"
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            same = state["recipe"] == json.dumps(self.recipe.to_dict(), sort_keys=True)
+            if same:
+                self.model.load_state_dict(state["model"])
+                self.optimiser.load_state_dict(state["optimiser"])
+                self.epoch = int(state["epoch"])
+        except Exception as error:  # torch raises many kinds for a damaged file
+            kind = type(error).__name__
+            fix = "remove it to start this run again"
+            raise BadCheckpoint(f"checkpoint {path} cannot be read ({kind})", "one this recipe wrote", fix) from None
+        if not same:
+            raise BadCheckpoint(f"checkpoint {path} of another recipe", "the same recipe", "another --out folder")
+
+
+def build(recipe: Recipe) -> tuple[Tokenizer, DualEncoder]:
+    """Tokenizer and model at the start of a recipe, frozen where it says so."""
+    wanted = recipe.model.text
+    tokenizer = Tokenizer.learn(caption_corpus(20_000, recipe.seed), wanted.vocab_size, wanted.context_length)
+    shape = TextConfig(wanted.context_length, tokenizer.vocab_size, wanted.width, wanted.layers, wanted.heads)
+    width = recipe.model.embed_dim
+    if recipe.objective == "supervised":  # the projection gives class logits, the text tower is not used
+        width, shape = len(KNOWN), TextConfig(wanted.context_length, tokenizer.vocab_size, 8, 1, 1)
+    model = DualEncoder(Architecture(width, text=shape))
+    if recipe.model.start == "imagenet":
+        load_imagenet(model.visual)
+    model.visual.freeze(recipe.model.frozen_blocks)
+    return tokenizer, model
+
+
+def parameter_groups(model: DualEncoder, recipe: Recipe) -> list[dict[str, Any]]:
+    """Trained parameters by tower; no weight decay on norms, biases, tables of one dimension and the scale."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = recipe.optim.rate_image if name.startswith("visual.") else recipe.optim.rate_text
+        decay = 0.0 if parameter.ndim < 2 or "positional" in name else recipe.optim.weight_decay
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": p, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+
+
+def schedule(step: int, warmup: int, total: int) -> float:
+    """Share of the peak rate at a step: linear warm-up, then cosine to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+
+def environment() -> dict[str, str]:
+    """What the numbers were made with."""
+    return {"fetalclip": fetalclip.__version__, "torch": torch.__version__, "python": platform.python_version()}

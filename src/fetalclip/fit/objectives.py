@@ -1,0 +1,42 @@
+"""What is minimised."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def contrastive(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor, unknown: Tensor) -> Tensor:
+    """Symmetric CLIP loss in which every true caption is a positive.
+
+    With one true caption per picture and nothing unknown this is the loss of CLIP (Radford et al. 2021, arXiv
+    2103.00020). Where several captions of a batch are true of one picture they share its target evenly, and pairs of
+    unknown truth leave the softmax: else "has a spacing in its caption" would come to mean a data set.
+
+    Args:
+        images: (B, D) unit length.
+        texts: (T, D) unit length, T at least B; texts from B on belong to no picture.
+        scale: multiplies the cosines.
+        positive, unknown: (B, T) bool.
+
+    Returns:
+        Scalar.
+    """
+    logits = (scale * images @ texts.T).masked_fill(unknown, -torch.inf)  # (B, T)
+    to_text = _spread(logits, positive)
+    own = slice(0, len(images))
+    to_image = _spread(logits[:, own].T, positive[:, own].T)
+    return (to_text + to_image) / 2
+
+
+def _spread(logits: Tensor, positive: Tensor) -> Tensor:
+    """Cross-entropy to a target spread evenly over the positives of each row."""
+    target = positive / positive.sum(dim=1, keepdim=True).clamp_min(1)
+    log_p = F.log_softmax(logits, dim=1).masked_fill(~positive, 0.0)  # -inf * 0 would be nan
+    return -(target * log_p).sum(dim=1).mean()
+
+
+def supervised(logits: Tensor, labels: Tensor) -> Tensor:
+    """Plain cross-entropy: (B, C) logits, (B,) class numbers."""
+    return F.cross_entropy(logits, labels)

@@ -1,0 +1,129 @@
+"""A training recipe as frozen dataclasses; a YAML file states only what differs from these defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fetalclip.errors import BadRecipe
+from fetalclip.models.pair import TextConfig
+from fetalclip.preprocess.augment import Augmentation
+
+OBJECTIVES = ("contrastive", "supervised")
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """What is trained on.
+
+    Attributes:
+        root: folder that holds the published data set folders.
+        train_folds: folds of the training side that are trained on.
+        validate_fold: fold looked at after every epoch, or -1 for none (a refit on all folds).
+        hc18_folds: folds of HC18 trained on (0 is its test side, 1 its validation).
+        hc18_per_epoch: HC18 heads drawn each epoch.
+        simulated_per_epoch: simulated planes drawn each epoch.
+        rejects_per_epoch: pictures without a plane drawn each epoch.
+        simulated_pool, far_pool: how many are drawn in all, once.
+        far_folder: a folder of everyday pictures that join the far rejects, or empty.
+    """
+
+    root: str = "../shared/data"
+    train_folds: tuple[int, ...] = (0, 2, 3, 4)
+    validate_fold: int = 1
+    hc18_folds: tuple[int, ...] = (2, 3, 4)
+    hc18_per_epoch: int = 160
+    simulated_per_epoch: int = 80
+    rejects_per_epoch: int = 320
+    simulated_pool: int = 400
+    far_pool: int = 900
+    far_folder: str = ""
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """What is trained.
+
+    Attributes:
+        start: ``imagenet`` (needs the extra ``train``) or ``random``.
+        image_size: side of the picture the tower sees, pixels.
+        embed_dim: width of the joint space.
+        frozen_blocks: the stem and this many first blocks keep their start values (faster; 0 trains all).
+    """
+
+    start: str = "imagenet"
+    image_size: int = 192
+    embed_dim: int = 256
+    frozen_blocks: int = 3
+    text: TextConfig = field(default_factory=TextConfig)
+
+
+@dataclass(frozen=True)
+class OptimRecipe:
+    """How it is trained: AdamW, linear warm-up, cosine decay, gradients clipped to unit norm."""
+
+    epochs: int = 10
+    batch: int = 64
+    rate_image: float = 5e-4
+    rate_text: float = 1e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 30
+    clip: float = 1.0
+    max_scale: float = 100.0
+    foreign_texts: int = 24
+
+
+@dataclass(frozen=True)
+class CaptionRecipe:
+    """Chance that a known fact is said in a caption."""
+
+    subplane: float = 0.4
+    age: float = 0.4
+    spacing: float = 0.4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training.
+
+    Attributes:
+        name, summary, license: what the model that comes out is called, is, and may be used for.
+        objective: ``contrastive`` (pictures and captions) or ``supervised`` (a plain cross-entropy head).
+        targets: ``true`` (every caption of the batch that is true of a picture is a positive and those of unknown
+            truth are left out) or ``diagonal`` (only a picture's own caption is).
+        seed: seed of everything random.
+        crossfit_folds: folds held out one after the other, to choose temperature and thresholds; empty for none.
+    """
+
+    name: str = "my-model"
+    summary: str = "Trained by a recipe of fetalclip."
+    license: str = "CC-BY-4.0"
+    objective: str = "contrastive"
+    targets: str = "true"
+    seed: int = 20
+    crossfit_folds: tuple[int, ...] = ()
+    data: DataRecipe = field(default_factory=DataRecipe)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    optim: OptimRecipe = field(default_factory=OptimRecipe)
+    captions: CaptionRecipe = field(default_factory=CaptionRecipe)
+    augment: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        _one_of("objective", self.objective, OBJECTIVES)
+        _one_of("targets", self.targets, ("true", "diagonal"))
+        _one_of("model.start", self.model.start, ("imagenet", "random"))
+        if self.data.validate_fold in self.data.train_folds:
+            raise BadRecipe(f"fold {self.data.validate_fold} both trained and validated on", "a fold on one side only")
+        if -1 in self.data.train_folds or 0 in self.data.hc18_folds:
+            raise BadRecipe("a test fold among the training folds", "FETAL_PLANES_DB folds 0-4, HC18 folds 1-4")
+        if self.optim.epochs < 1 or self.optim.batch < 2:
+            raise BadRecipe("no epochs or a batch under 2", "optim.epochs >= 1 and optim.batch >= 2")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved recipe."""
+        return asdict(self)
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise BadRecipe(f"{key} = {value!r}", "one of " + ", ".join(allowed), f"{key}={allowed[0]}")

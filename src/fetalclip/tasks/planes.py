@@ -1,0 +1,116 @@
+"""Which standard plane is this? Prompted: a picture is compared with texts that describe the candidates.
+
+Each candidate's prompts are embedded, normalised, averaged and normalised again; probabilities are a softmax over
+the scaled cosines, calibrated by one temperature. Whether the picture shows any standard plane at all is asked first,
+and of the model's own planes against texts such as "not an ultrasound picture", whatever the candidates are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fetalclip.clinical.prompts import PromptSet, load_prompts
+from fetalclip.clinical.vocabulary import REJECTS
+from fetalclip.encoder import Encoder
+from fetalclip.encoder.engine import Array, unit
+from fetalclip.result import PlaneScores
+
+
+@dataclass(frozen=True)
+class PlaneRule:
+    """How scores become an answer; chosen by cross-fitting on the training side, kept in ``config.json``.
+
+    Attributes:
+        prompts: name of the default prompt set.
+        temperature: divides the logits of the candidates.
+        outlier_threshold: abstain above this outlier score.
+        min_probability: abstain when the best candidate has less.
+        classes: of a supervised model, the classes its projection scores; empty for a prompted one.
+    """
+
+    prompts: str = "planes-9"
+    temperature: float = 1.0
+    outlier_threshold: float = 0.5
+    min_probability: float = 0.5
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PlaneRule:
+        """From a checked ``config.json``."""
+        planes = config["planes"]
+        return cls(
+            planes["prompts"],
+            float(planes["temperature"]),
+            float(planes["outlier_threshold"]),
+            float(planes["min_probability"]),
+            tuple(planes.get("classes", ())),
+        )
+
+
+class PlaneTask:
+    """Embeddings to plane scores.
+
+    Args:
+        encoder: where prompts are embedded.
+        rule: how scores become an answer.
+    """
+
+    name = "planes"
+
+    def __init__(self, encoder: Encoder, rule: PlaneRule) -> None:
+        self.encoder, self.rule = encoder, rule
+
+    def __call__(self, images: Array, prompts: PromptSet | None = None) -> list[PlaneScores]:
+        """Plane scores of each picture.
+
+        Args:
+            images: (n, d) raw image embeddings.
+            prompts: candidates and their texts; the model's own set when None.
+        """
+        if self.rule.classes:
+            table = softmax(images / self.rule.temperature)
+            return [PlaneScores(_named(self.rule.classes, row)) for row in table]
+        candidates = prompts or load_prompts(self.rule.prompts)
+        table = softmax(self.logits(images, candidates) / self.rule.temperature)
+        outliers = self.outlier(images)
+        return [self._answer(_named(candidates, row), float(o)) for row, o in zip(table, outliers, strict=True)]
+
+    def logits(self, images: Array, candidates: PromptSet) -> Array:
+        """Scaled cosines of (n, d) raw embeddings with each candidate: (n, classes)."""
+        return (self.encoder.scale * unit(images) @ self.class_embeddings(candidates).T).astype(np.float32)
+
+    def class_embeddings(self, candidates: PromptSet) -> Array:
+        """(classes, d) at unit length: normalise each prompt, mean, normalise."""
+        means = [unit(self.encoder.texts(prompts)).mean(axis=0) for prompts in candidates.values()]
+        return unit(np.stack(means))
+
+    def outlier(self, images: Array) -> npt.NDArray[np.float64]:
+        """How much more a picture is like "no standard plane" than like any known plane: (n,) in 0-1."""
+        known = load_prompts("planes-4")
+        rejects = {name: list(texts) for name, texts in REJECTS.items()}
+        table = softmax(self.logits(images, {**known, **rejects}))
+        return table[:, len(known) :].sum(axis=1)
+
+    def _answer(self, scores: dict[str, float], outlier: float) -> PlaneScores:
+        reason = ""
+        if outlier > self.rule.outlier_threshold:
+            reason = "the picture does not look like a fetal standard plane this model knows"
+        elif max(scores.values()) < self.rule.min_probability:
+            reason = "no candidate is likely enough"
+        return PlaneScores(scores, abstained=bool(reason), reason=reason, outlier=outlier)
+
+
+def _named(names: Sequence[str] | PromptSet, row: npt.NDArray[np.float64]) -> dict[str, float]:
+    return {name: float(p) for name, p in zip(names, row, strict=True)}
+
+
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Row-wise softmax of (n, classes) in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    powers = np.exp(shifted)
+    return powers / powers.sum(axis=1, keepdims=True)
