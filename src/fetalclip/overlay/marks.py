@@ -37,13 +37,13 @@ def find(g: Real) -> tuple[Mask, Mask]:
     if min(g.shape) < _LEAST:
         return marks, _sector(solid)
     sharp = g - solid  # thin bright marks
-    peaks = _peaks(g, 30)
-    dense = _density(peaks)
+    lone = _lone(g)
+    dense = _density(lone > 30)
     edge = [*_bars(g), *_rulers(g)]
     for box in edge:
         solid[cut(box)] = 0
     sector = _sector(solid)
-    for box in [*edge, *_corner(g), *_logo(peaks, dense), *_words(g, sharp), *_blocks(g)]:
+    for box in [*edge, *_corner(lone), *_logo(lone > 30, dense), *_words(g, sharp), *_blocks(lone)]:
         marks[cut(box)] = True
     outside = (g > _BLACK) & ~grown(sector, 5) & ~marks
     for y0, x0, y1, x1 in boxes(grown(outside, 3)):
@@ -93,7 +93,7 @@ def _bar(g: Real, rough: float) -> Box | None:
         while wide < limit and np.abs(g[top + 2 : top + 2 + part.size, wide] - fit).mean() < 25:
             wide += 1
         if wide < limit:
-            end = min(height, int(top + 2 - start / slope) + 3)
+            end = min(height, int(top - 1.12 * start / slope) + 5)  # its dark end is no straight line
             return (max(0, int(top) - 3), 0, end, wide + 2)
     return None
 
@@ -149,11 +149,11 @@ def _marker(part: Real, x: int) -> list[Box]:
 # ---------------------------------------------------------------- text
 
 
-def _peaks(g: Real, least: float) -> Mask:
-    """Narrow peaks along x, bool (h, w): pixels that stand out from both sides within 3 px."""
+def _lone(g: Real) -> Real:
+    """How far each pixel outshines both sides along x within 3 px, (h, w); large on thin strokes."""
     left = np.minimum(moved(g, 0, 2), moved(g, 0, 3))
     right = np.minimum(moved(g, 0, -2), moved(g, 0, -3))
-    return np.asarray(g - np.maximum(left, right) > least)
+    return np.asarray(g - np.maximum(left, right), dtype=np.float32)
 
 
 def _density(peaks: Mask) -> Real:
@@ -161,21 +161,25 @@ def _density(peaks: Mask) -> Real:
     return mean(peaks.astype(np.float32), 5, 13)
 
 
-def _corner(g: Real) -> list[Box]:
+def _corner(lone: Real) -> list[Box]:
     """A rectangle of one of a few sizes over the upper right corner, where it carries text."""
-    width = g.shape[1]
-    size = _corner_size(_density(_peaks(g, 35)) > 0.12)
+    height, width = lone.shape
+    rows, cols = int((_MOST[0] + _STEP[0]) * height) + 8, int((_MOST[1] + _STEP[1]) * width) + 8
+    part = _density(lone[:rows, max(0, width - cols) :] > 35) > 0.12
+    size = _corner_size(part, (height, width))
     return [] if size is None else [(0, width - size[1], size[0], width)]
 
 
-def _corner_size(text: Mask) -> tuple[int, int] | None:
-    height, width = text.shape
+def _corner_size(text: Mask, shape: tuple[int, int]) -> tuple[int, int] | None:
+    """Height and width of the rectangle for letter-like places `text`, cut from the corner of a picture."""
+    height, width = shape
+    right = text[:, ::-1]  # columns counted from the right edge
     y, x = round(_CORNER[0] * height), round(_CORNER[1] * width)
-    if text[:y, width - x :].sum() < _LETTERS:
+    if right[:y, :x].sum() < _LETTERS:
         return None
-    while y < _MOST[0] * height and text[y - 3 : y + 8, width - x :].mean() > 0.12:
+    while y < _MOST[0] * height and right[y - 3 : y + 8, :x].mean() > 0.12:
         y += round(_STEP[0] * height)
-    while x < _MOST[1] * width and text[:y, width - x - 6 : width - x].mean() > 0.08:
+    while x < _MOST[1] * width and right[:y, x : x + 6].mean() > 0.08:
         x += round(_STEP[1] * width)
     return y, x
 
@@ -213,13 +217,13 @@ def _lonely(dense: Real, box: Box) -> bool:
     return bool((ring > 0.07).mean() < 0.14)
 
 
-def _blocks(g: Real) -> list[Box]:
+def _blocks(lone: Real) -> list[Box]:
     """Lines of small letters anywhere: wide places filled with steep narrow peaks."""
     found = []
-    for y0, x0, y1, x1 in boxes(_density(_peaks(g, 50)) > 0.15):
+    for y0, x0, y1, x1 in boxes(_density(lone > 50) > 0.15):
         if x1 - x0 >= 20 and 3 <= y1 - y0 <= 60:
-            banner = y0 > 0.9 * g.shape[0]  # a cine bar: the whole width
-            found.append((y0 - 3, 0, y1 + 3, g.shape[1]) if banner else (y0 - 3, x0 - 4, y1 + 3, x1 + 4))
+            banner = y0 > 0.9 * lone.shape[0]  # a cine bar: the whole width
+            found.append((y0 - 3, 0, y1 + 3, lone.shape[1]) if banner else (y0 - 3, x0 - 4, y1 + 3, x1 + 4))
     return found
 
 
@@ -229,7 +233,8 @@ def _words(g: Real, sharp: Real) -> list[Box]:
     if not ink.any():
         return []
     rise = np.abs(g - moved(g, 0, 1))  # step along x
-    joined = np.asarray(mean(ink.astype(np.float32), 1, 9) > 0.01)
+    joined = np.pad(ink, ((0, 0), (4, 4)))
+    joined = np.logical_or.reduce([joined[:, k : k + ink.shape[1]] for k in range(9)])  # grown by 4 along x
     found = []
     for y0, x0, y1, x1 in boxes(joined):
         x0, x1 = x0 + 4, x1 - 4

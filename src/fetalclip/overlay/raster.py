@@ -112,13 +112,16 @@ def components(mask: Mask) -> tuple[Ints, Ints]:
 
 
 def boxes(mask: Mask) -> list[Box]:
-    """Bounding boxes of the connected components."""
+    """Bounding boxes of the connected components, from top to bottom."""
     runs, labels = components(mask)
-    found = []
-    for k in range(int(labels.max()) + 1 if labels.size else 0):
-        mine = runs[labels == k]
-        found.append((int(mine[0, 0]), int(mine[:, 1].min()), int(mine[-1, 0]) + 1, int(mine[:, 2].max())))
-    return found
+    if labels.size == 0:
+        return []
+    order = np.argsort(labels, kind="stable")
+    labels, runs = labels[order], runs[order]
+    at = np.flatnonzero(np.diff(labels, prepend=-1))
+    y0, y1 = np.minimum.reduceat(runs[:, 0], at), np.maximum.reduceat(runs[:, 0], at) + 1
+    x0, x1 = np.minimum.reduceat(runs[:, 1], at), np.maximum.reduceat(runs[:, 2], at)
+    return list(zip(y0.tolist(), x0.tolist(), y1.tolist(), x1.tolist(), strict=True))
 
 
 def painted(runs: Ints, shape: tuple[int, ...]) -> Mask:
