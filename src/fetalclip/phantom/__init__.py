@@ -21,7 +21,7 @@ from fetalclip.phantom.head import Head
 from fetalclip.phantom.label import burn_in
 from fetalclip.phantom.profile import PROFILES, Profile
 from fetalclip.phantom.sector import place
-from fetalclip.phantom.speckle import Spread, blur, compress, envelope, taps
+from fetalclip.phantom.speckle import Spread, blur, clutter, compress, envelope, taps
 from fetalclip.phantom.thorax import Thorax
 from fetalclip.phantom.womb import surround
 
@@ -33,7 +33,7 @@ PLANES = ("brain", "abdomen", "femur", "thorax")
 _ROOT = 0x0FE7A1  # first word of every seed sequence of the planes
 _SHADOW = 30.0  # dB, no bone casts a deeper shadow
 # plane: share of the picture's width and height that the structure may take, in a zoomed picture
-_FILL = {"brain": (0.80, 0.90), "abdomen": (0.72, 0.88), "femur": (0.74, 0.80), "thorax": (0.80, 1.00)}
+_FILL = {"brain": (0.86, 0.94), "abdomen": (0.72, 0.88), "femur": (0.74, 0.80), "thorax": (0.90, 1.10)}
 
 
 class _Anatomy(Protocol):
@@ -45,7 +45,12 @@ class _Anatomy(Protocol):
     def paint(self, canvas: Canvas, centre: tuple[float, float]) -> None: ...
 
 
-_ANATOMY = {"brain": Head, "abdomen": Abdomen, "femur": Femur, "thorax": Thorax}
+_ANATOMY: dict[str, type[Head] | type[Abdomen] | type[Femur] | type[Thorax]] = {
+    "brain": Head,
+    "abdomen": Abdomen,
+    "femur": Femur,
+    "thorax": Thorax,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +140,8 @@ def _develop(canvas: Canvas, ranges: Profile) -> Pixels:
     shadow = np.minimum(np.cumsum(canvas.loss, axis=0), np.float32(_SHADOW))
     shadow = blur(shadow, taps(0.8 / across), 1)
     db = canvas.echo - shadow + _bands(rng, ranges, (depths, beams))
-    amplitude = np.power(np.float32(10), db * np.float32(0.05))
+    amplitude = np.exp(db * np.float32(np.log(10) / 20))
+    amplitude += clutter(amplitude, rng.uniform(*ranges.haze), rng.uniform(-46, -36))
     seen = envelope(rng, amplitude, canvas.mirror, psf)
     level = compress(seen, rng.uniform(*ranges.gain), rng.uniform(*ranges.dynamic))
     share = np.float32(rng.uniform(*ranges.smooth))  # speckle reduction of the machine

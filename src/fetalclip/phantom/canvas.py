@@ -88,15 +88,17 @@ class Canvas:
     def mottle(self, cells: float, octaves: int = 3, fade: float = 0.7) -> Field:
         """Smooth noise (depths, beams), about unit deviation, ``cells`` coarse grains across."""
         depths, beams = self.sector.shape
-        total = np.zeros((depths, beams), dtype=np.float32)
+        low = max(8, beams // 2), max(8, depths // 2)  # the finest grains need no more
+        total = np.zeros((low[1], low[0]), dtype=np.float32)
         weight, power = 1.0, 0.0
         for _ in range(octaves):
             shape = max(3, round(cells * depths / beams)), max(3, round(cells))
             coarse = Image.fromarray(self.rng.standard_normal(shape, dtype=np.float32))
-            total += np.float32(weight) * np.asarray(coarse.resize((beams, depths), Image.Resampling.BILINEAR))
+            total += np.float32(weight) * np.asarray(coarse.resize(low, Image.Resampling.BILINEAR))
             power += weight**2 * 0.45
             weight, cells = weight * fade, cells * 2.3
-        return total / np.float32(np.sqrt(power))
+        total /= np.float32(np.sqrt(power))
+        return np.asarray(Image.fromarray(total).resize((beams, depths), Image.Resampling.BILINEAR))
 
     def fill(
         self, outline: Field, level: float, soft: float = 0.0, mirror: float = 0.0, loss: float | None = None

@@ -50,9 +50,12 @@ class Femur:
         return {"fl_mm": self.length, "angle_degrees": float(np.degrees(abs(self.angle)))}
 
     def outline(self, centre: Point, grow: float = 1.0) -> Field:
-        """The skin of the thigh, (96, 2) mm."""
-        at = self._place(centre, np.array([[0.0, 0.04]]))[0]
-        return oval((float(at[0]), float(at[1])), 1.5 * self.length * grow, 0.62 * self.length * grow, self.angle)
+        """The skin of the thigh, (80, 2) mm: round at the knee, wide and open towards the hip."""
+        x = np.linspace(-1.1, 0.74, 40)
+        half = (0.27 - 0.09 * x) * np.sqrt(np.clip((0.74 - x) / 0.25, 0, 1)) * grow
+        half[0] *= 0.7
+        line = np.concatenate([np.stack([x, 0.03 - half], 1), np.stack([x, 0.03 + 1.15 * half], 1)[::-1]])
+        return self._place(centre, line * np.array([self.knee, 1.0]))
 
     def _place(self, centre: Point, points: Field) -> Field:
         """From shaft units (x along, 1 is its whole length; y down) to mm on the picture."""
@@ -66,31 +69,31 @@ class Femur:
     def paint(self, canvas: Canvas, centre: Point) -> None:
         """Draw the thigh and keep the mask of the shaft."""
         rng = canvas.rng
+        flesh = rng.uniform(-15, -8)
+        canvas.fill(self.outline(centre, 1.08), rng.uniform(-8, 2), soft=1.0)
         thigh = self.outline(centre)
-        flesh = rng.uniform(-19, -11)
-        rim = self.outline(centre, 1.05)
-        canvas.fill(rim, rng.uniform(-2, 4), soft=0.8)
-        canvas.fill(thigh, flesh, soft=0.8, loss=rng.uniform(0.05, 0.15))
-        canvas.add(thigh, canvas.mottle(9, 4, 0.85) * np.float32(2.5))
+        canvas.fill(thigh, flesh, soft=1.0, loss=rng.uniform(0.05, 0.15))
+        canvas.add(thigh, canvas.mottle(7, 4, 0.85) * np.float32(3.0))
         self._layers(canvas, centre, flesh)
         self._joints(canvas, centre, flesh)
         if rng.random() < 0.55:
             self._other(canvas, centre)
         line = self.shaft(centre)
-        thick = 1.6 + 0.055 * self.weeks
+        thick = (1.3 + 0.05 * self.weeks) * rng.uniform(0.8, 1.2)
         course = ribbon(line, thick, rng.uniform(0.75, 0.95))
+        bright = rng.uniform(14, 20)
+        below = line + np.array([0.0, 0.7 * thick])  # the echo of bone runs on below it
+        canvas.fill(ribbon(below, 1.6 * thick, 0.8), bright - rng.uniform(12, 18), soft=1.2)
+        canvas.fill(course, bright - 5, soft=0.4, mirror=0.4, loss=rng.uniform(2.0, 5.0))
+        canvas.fill(ribbon(line - np.array([0.0, 0.12 * thick]), 0.6 * thick), bright, soft=0.5, mirror=0.5)
+        canvas.add(course, canvas.mottle(12, 2) * np.float32(rng.uniform(1.0, 2.4)))
         self._knobs(canvas, line, thick)
-        canvas.fill(course, rng.uniform(15, 21), soft=0.3, mirror=0.5, loss=rng.uniform(3.0, 7.0))
-        lines = ribbon(line + np.array([0.0, -0.25 * thick]), 0.5 * thick)
-        canvas.add(lines, rng.uniform(1, 4), soft=0.4)
-        patchy = canvas.mottle(14, 2) * np.float32(rng.uniform(0.6, 1.6))
-        canvas.add(course, patchy)
         canvas.mask("femur", course)
 
     def _knobs(self, canvas: Canvas, line: Field, thick: float) -> None:
         """The ends of the shaft are a little wider."""
         for end in (line[1], line[-2]):
-            canvas.fill(oval((float(end[0]), float(end[1])), 1.0 * thick, 1.35 * thick, self.angle), 8, soft=0.5)
+            canvas.fill(oval((float(end[0]), float(end[1])), 1.0 * thick, 1.35 * thick, self.angle), 9, soft=0.6)
 
     def _layers(self, canvas: Canvas, centre: Point, flesh: float) -> None:
         """Muscle sheaths and fibres along the bone."""
@@ -102,11 +105,11 @@ class Femur:
             bend = y * (1 - 0.9 * x**2) + self.bow * (4 * x**2 - 1) * 0.7
             line = self._place(centre, np.stack([x, bend], axis=1))
             canvas.fill(ribbon(line, rng.uniform(0.6, 1.3)), flesh + rng.uniform(4, 13), soft=0.4, mirror=0.2)
-        x = np.linspace(-0.62, 0.62, 30)
-        for side, level in ((-1, rng.uniform(6, 13)), (1, rng.uniform(-2, 6))):  # skin facing the beam
-            y = 0.04 + side * 0.31 * np.sqrt(np.clip(1 - (x / 0.75) ** 2, 0, 1))
-            line = self._place(centre, np.stack([x, y], axis=1))
-            canvas.fill(ribbon(line, rng.uniform(1.0, 2.2)), level, soft=0.5, mirror=0.3)
+        skin = self.outline(centre)
+        for part, level in ((skin[4:36], rng.uniform(4, 13)), (skin[44:74], rng.uniform(-6, 6))):
+            start = int(rng.integers(0, 8))
+            end = len(part) - int(rng.integers(0, 8))
+            canvas.fill(ribbon(part[start:end], rng.uniform(1.0, 2.2)), level, soft=0.6, mirror=0.3)
 
     def _joints(self, canvas: Canvas, centre: Point, flesh: float) -> None:
         """Cartilage beyond both ends: dark with a fine bright rim; the hip with bright specks."""
@@ -131,7 +134,7 @@ class Femur:
         y = deep + rng.uniform(-0.1, 0.1) - abs(self.bow) * (4 * x**2 - 1) + rng.uniform(-0.2, 0.2) * x
         line = self._place(centre, np.stack([x, y], axis=1))
         for lift, level in ((-0.14, 2.0), (0.16, 4.0)):
-            shell = line + np.array([0.0, lift * self.length])
-            canvas.fill(ribbon(shell, rng.uniform(1.0, 1.8)), level, soft=0.5)
+            skin = line + np.array([0.0, lift * self.length])
+            canvas.fill(ribbon(skin, rng.uniform(1.0, 1.8)), level, soft=0.5)
         canvas.fill(ribbon(line, 0.26 * self.length), rng.uniform(-17, -11), soft=1.0)
         canvas.fill(ribbon(line, 1.5 + 0.05 * self.weeks), rng.uniform(8, 14), soft=0.4, mirror=0.3, loss=3.0)

@@ -39,7 +39,7 @@ class Head:
         around = sizes.median("hc", weeks) * float(np.clip(rng.normal(1, 0.035), 0.9, 1.1))
         ofd, bpd = sizes.diameters(around, float(rng.uniform(0.74, 0.86)))
         angle = float(rng.normal(0, 0.45 * tilt)) + (np.pi if rng.random() < 0.5 else 0.0)
-        return cls(ofd, bpd, angle, weeks, bool(rng.random() < 0.55), float(rng.uniform(4, 16)))
+        return cls(ofd, bpd, angle, weeks, bool(rng.random() < 0.55), float(rng.uniform(8, 26)))
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -59,28 +59,32 @@ class Head:
     def paint(self, canvas: Canvas, centre: Point) -> None:
         """Draw the head and keep its mask."""
         rng, skull = canvas.rng, self.outline(centre)
-        thick = 1.5 + 0.055 * self.weeks * rng.uniform(0.7, 1.3)
+        thick = (1.1 + 0.05 * self.weeks) * rng.uniform(0.8, 1.25)
         canvas.fill(oval(centre, self.ofd + 3 * thick, self.bpd + 2.4 * thick, self.angle), -7, soft=1.5)
-        depth = rng.uniform(-25, -17)
+        depth = rng.uniform(-20, -13)
         canvas.fill(skull, depth, loss=rng.uniform(0.0, 0.06))
-        canvas.add(skull, canvas.mottle(7, 4, 0.85) * np.float32(rng.uniform(2.5, 5)))
+        canvas.add(skull, canvas.mottle(7, 4, 0.85) * np.float32(rng.uniform(3, 5)))
+        canvas.add(skull, canvas.mottle(34, 2, 0.8) * np.float32(rng.uniform(1.5, 3)))
         self._brain(canvas, centre, depth)
-        self._skull(canvas, skull, thick)
+        self._skull(canvas, centre, thick)
         canvas.mask("head", skull)
 
     def _place(self, centre: Point, points: Field) -> Field:
         """From head units (x to the brow in half OFD, y in half BPD) to mm on the picture."""
         return turn(points * np.array([0.5 * self.ofd, 0.5 * self.bpd]), self.angle) + np.asarray(centre)
 
-    def _skull(self, canvas: Canvas, skull: Field, thick: float) -> None:
-        rng = canvas.rng
+    def _skull(self, canvas: Canvas, centre: Point, thick: float) -> None:
+        rng, skull = canvas.rng, self.outline(centre)
         facing = canvas.sector.cosine(skull, normals(skull))
         level = rng.uniform(15, 20) - self.gaps * (1 - facing) ** 1.5
-        level = level + (wavy(rng, len(skull), 1.0, 14) - 1) * rng.uniform(1.0, 2.5)
+        level = level + (wavy(rng, len(skull), 1.0, 14) - 1) * rng.uniform(1.5, 3.5)
         start = rng.integers(len(skull), size=2)
         for at in start[: rng.integers(0, 3)]:  # a suture or fontanelle
             level[(at + np.arange(rng.integers(1, 4))) % len(skull)] = -8.0
         swell = thick * (0.75 + 0.45 * facing) * wavy(rng, len(skull), 0.08, 6)
+        halo = canvas.rng.uniform(2.0, 3.5)  # the echo of bone runs on below it
+        inner = oval(centre, self.ofd - 2 * thick, self.bpd - 2 * thick, self.angle)
+        canvas.shell(inner, halo * facing, np.clip(level - 17, -30, 0), mirror=0.0, loss=0.0)
         canvas.shell(skull, swell, level, mirror=0.45, loss=rng.uniform(0.9, 2.2))
 
     def _brain(self, canvas: Canvas, centre: Point, depth: float) -> None:

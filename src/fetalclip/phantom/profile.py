@@ -20,6 +20,7 @@ class Profile:
         gain: dB.
         dynamic: dynamic range shown, dB.
         axial, lateral: standard deviation of the point spread, mm.
+        haze: level of the clutter, dB.
         shade: depth of the dark bands between beams, dB.
         smooth: share of the machine's speckle reduction.
         margin: factor on the space around the structure.
@@ -34,6 +35,7 @@ class Profile:
     dynamic: Range
     axial: Range
     lateral: Range
+    haze: Range
     shade: Range
     smooth: Range
     margin: Range
@@ -46,10 +48,11 @@ PROFILES = {
         styles=("fan", "zoom", "zoom", "frame"),
         sizes=((480, 331), (480, 294), (480, 360), (512, 384), (450, 310)),
         tilt=0.6,
-        gain=(-9, 3),
-        dynamic=(46, 66),
+        gain=(1, 10),
+        dynamic=(40, 58),
         axial=(0.20, 0.42),
         lateral=(0.35, 0.95),
+        haze=(-30, -18),
         shade=(0, 14),
         smooth=(0.0, 0.7),
         margin=(0.95, 1.3),
@@ -60,10 +63,11 @@ PROFILES = {
         styles=("zoom", "zoom", "frame", "fan"),
         sizes=((480, 331), (480, 360)),
         tilt=0.35,
-        gain=(-5, 0),
-        dynamic=(50, 58),
+        gain=(4, 8),
+        dynamic=(43, 52),
         axial=(0.22, 0.34),
         lateral=(0.40, 0.70),
+        haze=(-27, -21),
         shade=(0, 7),
         smooth=(0.2, 0.5),
         margin=(1.0, 1.15),
@@ -74,10 +78,11 @@ PROFILES = {
         styles=("fan", "zoom", "frame"),
         sizes=((500, 345), (480, 320), (440, 330), (520, 340)),
         tilt=0.5,
-        gain=(-11, 4),
-        dynamic=(44, 70),
+        gain=(0, 11),
+        dynamic=(38, 62),
         axial=(0.18, 0.46),
         lateral=(0.32, 1.05),
+        haze=(-32, -17),
         shade=(2, 17),
         smooth=(0.0, 0.6),
         margin=(0.92, 1.35),

@@ -62,10 +62,10 @@ class Sector:
 
     @cached_property
     def shape(self) -> tuple[int, int]:
-        """(depths, beams) of the beam grid: about one sample per pixel at mid depth."""
+        """(depths, beams) of the beam grid: finer along the beams than across, as the speckle is."""
         r0, r1, a0, a1 = self._extent
         middle = 0.5 * (r0 + r1)
-        return max(32, round((r1 - r0) / self.mm)), max(32, round(middle * (a1 - a0) / self.mm * 0.9))
+        return max(32, round(0.85 * (r1 - r0) / self.mm)), max(32, round(0.6 * middle * (a1 - a0) / self.mm))
 
     @cached_property
     def sample(self) -> tuple[float, float]:
@@ -107,9 +107,11 @@ class Sector:
         row -= i
         column -= j
         flat, at = np.ascontiguousarray(grid).reshape(-1), i * beams + j
-        upper = flat[at] * (1 - column) + flat[at + 1] * column
+        upper = flat.take(at)
+        upper += (flat.take(at + 1) - upper) * column
         at += beams
-        lower = flat[at] * (1 - column) + flat[at + 1] * column
+        lower = flat.take(at)
+        lower += (flat.take(at + 1) - lower) * column
         out = np.zeros(r.shape, dtype=np.float32)
         out[inside] = upper + (lower - upper) * row
         return out

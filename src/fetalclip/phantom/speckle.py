@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 Field = npt.NDArray[np.floating]
-Complex = npt.NDArray[np.complexfloating]
+Wave = TypeVar("Wave", npt.NDArray[np.floating], npt.NDArray[np.complexfloating])
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ def taps(sigma: float) -> Field:
     """Gaussian weights that sum to 1; a single one below a third of a sample."""
     if sigma < 0.33:
         return np.ones(1, dtype=np.float32)
-    reach = math.ceil(2.4 * sigma)
+    reach = max(1, round(2.2 * sigma))
     x = np.arange(-reach, reach + 1, dtype=np.float32)
     weights = np.exp(-0.5 * (x / np.float32(sigma)) ** 2)
     return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
-def blur(field: npt.NDArray[np.generic], weights: Field, axis: int) -> npt.NDArray[np.generic]:
+def blur(field: Wave, weights: Field, axis: int) -> Wave:
     """``field`` (depth, beam) weighted along one axis; the borders are repeated."""
     reach = len(weights) // 2
     if reach == 0:
@@ -62,7 +64,7 @@ def blur(field: npt.NDArray[np.generic], weights: Field, axis: int) -> npt.NDArr
     return out
 
 
-def spread(field: npt.NDArray[np.generic], psf: Spread, power: bool) -> npt.NDArray[np.generic]:
+def spread(field: Wave, psf: Spread, power: bool) -> Wave:
     """``field`` seen through the probe: blurred along depth, and across beams more away from the focus.
 
     Args:
@@ -107,6 +109,21 @@ def envelope(rng: np.random.Generator, amplitude: Field, coherence: Field | None
     return np.abs(seen).astype(np.float32)
 
 
+def clutter(amplitude: Field, level_db: float, floor_db: float) -> Field:
+    """Haze that side lobes and reverberation lay over dark places, as an amplitude to add.
+
+    Args:
+        amplitude: (depth, beam), linear.
+        level_db: strength of the haze against what is near, dB below 0.
+        floor_db: electronic noise, dB below soft tissue.
+    """
+    depths, beams = amplitude.shape
+    image = Image.fromarray(np.asarray(amplitude, dtype=np.float32))
+    small = image.resize((max(3, beams // 24), max(3, depths // 16)), Image.Resampling.BOX)
+    haze = np.asarray(small.resize((beams, depths), Image.Resampling.BILINEAR))
+    return haze * np.float32(10 ** (level_db / 20)) + np.float32(10 ** (floor_db / 20))
+
+
 def compress(magnitude: Field, gain_db: float, dynamic_db: float) -> Field:
     """Log compression for display.
 
@@ -116,7 +133,8 @@ def compress(magnitude: Field, gain_db: float, dynamic_db: float) -> Field:
         dynamic_db: the range shown from black to white, dB.
 
     Returns:
-        float32 0..255, before rounding; soft tissue lies a little below the middle.
+        float32 0..255, before rounding; soft tissue lies a little below the middle, dark tones are held back.
     """
     db = 20 * np.log10(magnitude + np.float32(1e-4))
-    return np.asarray(((db + gain_db) / dynamic_db + 0.42).clip(0, 1) * 255, dtype=np.float32)
+    share = ((db + gain_db) / dynamic_db + 0.48).clip(0, 1)
+    return np.asarray(share * (0.5 + 0.5 * share) * 255, dtype=np.float32)

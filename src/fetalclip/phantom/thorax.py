@@ -80,7 +80,7 @@ class Thorax:
             b = rng.uniform(1.4, 2.5)
             middle = rng.uniform(a + 0.4, b)
             spans += [(side * a, side * (middle - 0.06)), (side * (middle + 0.06), side * b)]
-        t.ribs(canvas, centre, (thick + 1.6) / radius, spans, rng.uniform(7, 14))
+        t.ribs(canvas, centre, (thick + 1.6) / radius, spans, rng.uniform(10, 17))
         t.spine(canvas, centre, 1.7 + 0.10 * self.weeks)
         heart = self._heart(canvas, centre)
         t.vessel(canvas, centre, (-0.40, rng.uniform(0.08, 0.2)), 1.6 + 0.08 * self.weeks)
@@ -100,11 +100,11 @@ class Thorax:
             return turn(points * np.array([a, side * b]), angle) + middle
 
         outline = oval((float(middle[0]), float(middle[1])), 2 * a, 2 * b, angle)
-        wall = rng.uniform(-20, -13)
+        wall = rng.uniform(-19, -12)
         canvas.fill(outline, wall, soft=0.8, loss=0.0)
         canvas.add(outline, canvas.mottle(20, 2) * np.float32(1.5))
         cross = rng.uniform(-0.12, 0.0)  # place of the valves
-        dark, jag = rng.uniform(-42, -32), 0.06
+        dark, jag = rng.uniform(-40, -30), 0.09
         chambers = {
             (0.5 * (cross + 0.78), 0.42): (0.84 - cross, 0.50),  # left ventricle
             (0.5 * (cross + 0.70), -0.44): (0.70 - cross, 0.62),  # right ventricle
@@ -121,18 +121,22 @@ class Thorax:
     def _walls(self, canvas: Canvas, put: Put, cross: float, wall: float) -> None:
         """Septa, valves and the crux, bright."""
         rng, b = canvas.rng, 0.5 * self.heart_short
-        bright = rng.uniform(-4, 5)
+        bright = rng.uniform(-5, 4)
+        sway = rng.uniform(-0.08, 0.08)
         lines = [
-            ([(cross, 0.0), (0.4, rng.uniform(-0.05, 0.05)), (0.86, 0.0)], 0.20, bright - 3),
-            ([(cross, 0.0), (-0.38, 0.02)], 0.11, bright - 3),
-            ([(-0.62, 0.02), (-0.9, 0.0)], 0.12, bright - 5),
-            ([(cross, 0.02), (cross + 0.22, 0.3), (cross + 0.05, 0.74)], 0.09, bright - 2),
-            ([(cross + 0.06, -0.02), (cross + 0.26, -0.3), (cross + 0.08, -0.74)], 0.09, bright - 2),
-            ([(-0.40, 0.02), (-0.50, 0.2)], 0.06, bright - 6),
+            ([(cross, 0.0), (0.4, sway), (0.92, 0.0)], rng.uniform(0.2, 0.34), bright - 5),
+            ([(cross, 0.0), (0.4, 0.6 * sway), (0.7, 0.0)], 0.13, bright),
+            ([(cross, 0.0), (-0.38, 0.04)], rng.uniform(0.1, 0.2), bright - 4),
+            ([(-0.62, 0.04), (-0.92, 0.0)], rng.uniform(0.1, 0.2), bright - 6),
         ]
+        open_by = rng.uniform(0.1, 0.5)  # the valves, shut across or open towards the apex
+        for y in (1, -1):
+            near = [(cross, 0.04 * y), (cross + 0.6 * open_by, 0.14 * y), (cross + open_by, 0.34 * y)]
+            wall_side = [(cross, 0.8 * y), (cross + 0.6 * open_by, 0.66 * y), (cross + open_by, 0.46 * y)]
+            lines += [(leaf, 0.09, bright - rng.uniform(2, 9)) for leaf in (near, wall_side)]
         for points, thick, level in lines:
             line = put(curve(*points))
-            canvas.fill(ribbon(line, thick * b, 0.7), level, soft=0.5, mirror=0.15)
+            canvas.fill(ribbon(line, thick * b, 0.6), level, soft=0.7, mirror=0.1)
         if rng.random() < 0.6:  # moderator band
             canvas.fill(put(oval((0.52, -0.36), 0.2, 0.26)), wall + 6, soft=0.8)
         knot = put(oval((cross, 0.0), 0.2, 0.26))

@@ -52,8 +52,7 @@ class Trunk:
         """The skin and fat: bright where it faces the beam."""
         rng, skin = canvas.rng, self.outline(centre)
         facing = canvas.sector.cosine(skin, normals(skin))
-        wall = level - rng.uniform(7, 15) * (1 - facing**2) + (wavy(rng, len(skin), 1.0, 10) - 1) * 2.5
-        wall -= np.where(rng.random() < 0.5, 0, 3)
+        wall = level - rng.uniform(12, 24) * (1 - facing**2) + (wavy(rng, len(skin), 1.0, 10) - 1) * 2.5
         canvas.shell(skin, thick * wavy(rng, len(skin), 0.15, 6), wall, mirror=0.3, loss=rng.uniform(0.2, 0.6))
 
     def ribs(self, canvas: Canvas, centre: Point, deep: float, spans: list[tuple[float, float]], bright: float) -> None:
@@ -63,7 +62,7 @@ class Trunk:
             ring = 1 - deep
             line = np.array([self.put(centre, -ring * np.cos(a), ring * np.sin(a)) for a in t])
             canvas.fill(
-                ribbon(line, canvas.rng.uniform(1.3, 2.1)),
+                ribbon(line, canvas.rng.uniform(1.5, 2.8)),
                 bright,
                 soft=0.5,
                 mirror=0.35,

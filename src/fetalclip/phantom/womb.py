@@ -48,7 +48,7 @@ def _placenta(canvas: Canvas, centre: Field, size: tuple[float, float]) -> None:
 
 
 def _limbs(canvas: Canvas, outline: Field, centre: Field, size: tuple[float, float]) -> None:
-    rng, (w, h) = canvas.rng, size
+    rng, w = canvas.rng, size[0]
     for _ in range(int(rng.integers(0, 4))):
         edge = outline[rng.integers(len(outline))]
         at = edge + (edge - centre) * rng.uniform(0.15, 0.5)
