@@ -92,13 +92,14 @@ def test_the_shape_of_the_blank_does_not_tell_the_word() -> None:
 
 
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("scale", [1, 2])
-def test_bar_and_ruler_are_masked(full: bool, scale: int) -> None:
+@pytest.mark.parametrize(("scale", "gap"), [(1, 0), (2, 0), (2, 3)])
+def test_bar_and_ruler_are_masked(full: bool, scale: int, gap: int) -> None:
     picture, _ = sector(288 * scale, 416 * scale, full)
     drawn = np.zeros(picture.shape, dtype=bool)
     bar = np.linspace(255, 0, 100 * scale).astype(np.uint8)
-    picture[12 * scale : 112 * scale, : 6 * scale] = bar[:, None]
-    drawn[12 * scale : 100 * scale, : 6 * scale] = True
+    columns = slice(gap, gap + 5 * scale)
+    picture[12 * scale : 112 * scale, columns] = bar[:, None]
+    drawn[12 * scale : 100 * scale, columns] = True
     for y in range(14 * scale, 280 * scale, 15 * scale):
         mark = np.s_[y : y + scale, 11 * scale : 13 * scale]
         picture[mark] = 220

@@ -75,7 +75,7 @@ def _bar(g: Real, rough: float) -> Box | None:
     `rough` is the mean distance from the line that is forgiven, in grey levels.
     """
     height, width = g.shape
-    strip = g[:, 1:4].mean(axis=1)  # (h,)
+    strip = np.median(g[:, 1:4], axis=1)  # (h,)
     rise = np.flatnonzero((strip[2:] - strip[:-2] > 50) & (strip[2:] > 110))
     for top in rise[rise < 0.2 * height] + 2:
         column = strip[top + 2 : top + int(0.5 * height)]
