@@ -60,6 +60,7 @@ class Metric:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: unrounded; what is not defined is None."""
         return {
+            "section": self.section,
             "title": self.title,
             **_numbers(self.found),
             "n": self.found.n,

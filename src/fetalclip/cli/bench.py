@@ -51,6 +51,9 @@ def planes(
         int | None,
         typer.Option("--n", metavar="N", min=1, help="Only the first N pictures, for a quick look."),
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write the numbers into the card of the measured model's folder.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Standard planes of the test patients, with intervals.
@@ -71,9 +74,14 @@ def planes(
         result = planes_from_predictions(predictions)
     else:
         result = _measure(_folder(root, "--root"), model, supervised, far, n, voice)
+        if card:
+            from fetalclip.bench.card import write_card
+            from fetalclip.cards import get_card
+
+            write_card(get_card(model), result.to_dict(), "fetalclip bench planes --root DIR")
     voice.data(json_line(result) if as_json else str(result))
     for missed in result.missed:
-        voice.talk(f"Goal not reached: {printable(missed.title)}")
+        voice.talk(f"Goal not reached: {printable(f"{missed.section}: {missed.title}")}")
 
 
 def _measure(

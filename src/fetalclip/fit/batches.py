@@ -70,6 +70,12 @@ class Batches:
             shares.append(rng.choice(self._simulated, count, replace=False))
         return rng.permutation(np.concatenate(shares))
 
+    def shares(self) -> dict[str, float]:
+        """Share of each source among the pictures with a plane in an epoch."""
+        found = [self.corpus.items[i].source for i in self.epoch_rows(0)]
+        shown = [source for source in found if source != "reject"]
+        return {source: shown.count(source) / len(shown) for source in sorted(set(shown))}
+
     def __len__(self) -> int:
         return len(self.epoch_rows(0)) // self.recipe.optim.batch
 

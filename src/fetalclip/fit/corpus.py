@@ -140,7 +140,7 @@ def _row(row: Row, number: int, side: int) -> list[tuple[Pixels, Item]]:
     # Two kinds a plane in turn, so that every kind is made of every plane.
     kinds = [NEAR[(number + step) % len(NEAR)] for step in ((0, 1) if source == "planes" else (0,))]
     made += [_reject(near(kind, number, frame.gray, "train"), NO_ANATOMY, side, 1, row.fold) for kind in kinds]
-    if source == "planes":
+    if source == "planes" and number % 3 == 0:
         made.append((prepare(frame, side, "only").pixels, Item(Facts(NOT_ULTRASOUND), "reject", row.fold)))
     return made
 

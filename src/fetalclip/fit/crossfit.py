@@ -17,7 +17,7 @@ from fetalclip.errors import OutputError
 from fetalclip.fit.calibrate import Calibration, calibrate
 from fetalclip.fit.corpus import Corpus, build_corpus
 from fetalclip.fit.heldout import HeldOut
-from fetalclip.fit.loop import MEAN, STD, Training, environment
+from fetalclip.fit.loop import MEAN, STD, Training, commit, environment
 from fetalclip.fit.recipe import Recipe
 from fetalclip.models.weights import save_folder
 
@@ -98,6 +98,8 @@ def _write(
             "environment": environment(),
             "data": {name: value._asdict() for name, value in LICENSES.items()},
             "start": "EfficientNet-Lite0, ImageNet (Apache-2.0)" if recipe.model.start == "imagenet" else "random",
+            "shares": training.batches.shares(),
+            "commit": commit(),
             "seconds_of_last_fit": round(seconds),
             "calibration": asdict(found) if found else None,
         },

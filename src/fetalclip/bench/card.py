@@ -1,0 +1,149 @@
+"""The model card, written from the model's config and from what ``bench`` measured; no number is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fetalclip.cards import Card
+from fetalclip.errors import OutputError, UsageError
+from fetalclip.result import DISCLAIMER
+
+_LIMITS = """\
+- It knows four planes: abdomen, brain, femur and thorax (the four-chamber view). The other candidates of the nine-way
+  set are distractors: their texts were trained as true of no picture, and no picture of them was trained on. An
+  answer of `kidney`, `lips_nose`, `profile_patient`, `spine` or `cervix` is not evidence of that plane.
+- Captions were made from the same labels the benchmark scores, so planes are *prompted*, not zero-shot.
+- Two hospitals in one country, one in another, four kinds of machine. Other sites, machines, trimesters and
+  populations are untested. Pictures were reduced in size and to 64 grey levels.
+- Abstention was trained on drawn and wrecked pictures; the test kinds below are drawn with other styles, ranges and
+  seeds, but the near kinds (speckle, blurred, inverted, shuffled) are of the families trained on.
+- HC18 counts examinations, not women: one woman may have several.
+- Left-right orientation carries no meaning: training mirrored pictures at random."""
+
+
+def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
+    """Put measured results into a model folder: into ``config.json`` and, as text, into ``README.md``.
+
+    Args:
+        card: the model that was measured; must have a folder.
+        result: ``BenchResult.to_dict()`` of protocol ``planes`` on this model.
+        command: the command that gave the numbers, for the reader to repeat.
+
+    Returns:
+        The written ``README.md``.
+
+    Raises:
+        UsageError: the model has no folder or the result is of another model.
+        OutputError: the folder cannot be written.
+    """
+    if card.folder is None:
+        raise UsageError(f"model {card.name} has no folder to write a card to", "a model folder", "--model FOLDER")
+    measured = result["provenance"].get("model_sha256")
+    if measured != card.sha256:
+        raise UsageError("results of other weights than this folder's", "a result of the same weights")
+    config = {**card.config, "results": {**card.config["results"], "bench_planes": dict(result)}}
+    text = render(config, result, command)
+    try:
+        _replace(card.folder / "README.md", text)
+        _replace(card.folder / "config.json", json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise OutputError(f"{card.folder} cannot be written ({error.strerror})", "a writable folder") from None
+    return card.folder / "README.md"
+
+
+def render(config: Mapping[str, Any], result: Mapping[str, Any], command: str) -> str:
+    """The card as Markdown."""
+    training, planes = config["training"], config["planes"]
+    recipe = training["recipe"]
+    return "\n".join(
+        [
+            f"# {config['name']}",
+            "",
+            config["summary"],
+            "",
+            DISCLAIMER,
+            "",
+            f"- Licence of the weights: {config['license']}",
+            f"- Weights: `model.safetensors`, float16, sha256 `{config['weights']['sha256']}`",
+            f"- Start of the image tower: {training['start']}. ImageNet's pictures are not openly licensed.",
+            f"- Made with: {', '.join(f'{k} {v}' for k, v in training['environment'].items())}",
+            f"- Commit of the training code: {training.get('commit') or 'not recorded'}",
+            "",
+            "## Training",
+            "",
+            f"Symmetric contrastive loss on image-caption pairs, targets `{recipe['targets']}`,"
+            f" {recipe['optim']['epochs']} epochs, batch {recipe['optim']['batch']},"
+            f" pictures of {recipe['model']['image_size']} px, overlay masked, corners erased at random."
+            f" Simulated planes: {training['shares']['simulated']:.1%} of the pictures with a plane in an epoch."
+            " The whole recipe is in `config.json`; `fetalclip train open` repeats it.",
+            "",
+            "Data:",
+            "",
+            *(f"- {name}: {d['citation']} ({d['license']})" for name, d in training["data"].items()),
+            "",
+            "Split: the frozen file `assets/splits/split-v1.csv`, by patient (FETAL_PLANES_DB and head structures"
+            " share one key) or by examination (HC18). The published test side and HC18's fold 0 were never trained,"
+            " tuned or selected on. The landmark file (CC BY-NC-SA) was not read.",
+            "",
+            *_cross_fit(config, planes),
+            "",
+            "## Results",
+            "",
+            f"Measured by `{command}`; intervals are 95 %, bootstrapped by patient or examination.",
+            "",
+            *_table(result),
+            "",
+            *_notes(result),
+            "## Limits",
+            "",
+            _LIMITS,
+            "",
+        ]
+    )
+
+
+def _cross_fit(config: Mapping[str, Any], planes: Mapping[str, Any]) -> list[str]:
+    folds = config["results"].get("cross_fit", [])
+    if not folds:
+        return []
+    scores = ", ".join(f"{fold['macro_f1']:.3f} (n = {fold['n']})" for fold in folds)
+    return [
+        f"Cross-fitted by patient inside the training side; held-out macro F1 with nine candidates: {scores}."
+        f" From these held-out scores come the temperature {planes['temperature']:.2f}, the outlier threshold"
+        f" {planes['outlier_threshold']:.2f} and the least probability {planes['min_probability']:.2f}.",
+    ]
+
+
+def _table(result: Mapping[str, Any]) -> list[str]:
+    lines = ["| measure | n | groups | value | 95 % interval | supervised | goal | met |", "|---|---|---|---|---|---|---|---|"]
+    for metric in result["metrics"].values():
+        goal = "" if metric["target"] is None else f"{metric['direction']} {metric['target']:g}"
+        met = {True: "yes", False: "no", None: ""}[metric["met"]]
+        baseline = _number(metric.get("supervised", {}).get("value"))
+        interval = f"{_number(metric['low'])} to {_number(metric['high'])}"
+        lines.append(
+            f"| {metric['section']}: {metric['title']} | {metric['n']} | {metric['groups']} {metric['group_unit']} |"
+            f" {_number(metric['value'])} | {interval} | {baseline} | {goal} | {met} |"
+        )
+    for name, values in result["null"].items():
+        said = ", ".join(f"{key} {_number(value)}" for key, value in values.items())
+        lines += ["", f"Without looking ({name}): {said}."]
+    return lines
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    return [line for note in result["notes"] for line in (note, "")]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
