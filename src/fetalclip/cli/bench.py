@@ -81,7 +81,7 @@ def planes(
             write_card(get_card(model), result.to_dict(), "fetalclip bench planes --root DIR")
     voice.data(json_line(result) if as_json else str(result))
     for missed in result.missed:
-        voice.talk(f"Goal not reached: {printable(f"{missed.section}: {missed.title}")}")
+        voice.talk(f"Goal not reached: {printable(missed.section)}: {printable(missed.title)}")
 
 
 def _measure(

@@ -35,6 +35,9 @@ _SHADOW = 30.0  # dB, no bone casts a deeper shadow
 # plane: share of the picture's width and height that the structure may take, in a zoomed picture
 _FILL = {"brain": (0.86, 0.94), "abdomen": (0.72, 0.88), "femur": (0.74, 0.80), "thorax": (0.90, 1.10)}
 
+# plane: echo strength of the surroundings in dB, probability of amniotic fluid about the structure
+_SCENE = {"brain": (-6.0, 0.6), "abdomen": (-7.0, 0.7), "femur": (-15.0, 0.75), "thorax": (-6.0, 0.6)}
+
 
 class _Anatomy(Protocol):
     @property
@@ -96,8 +99,7 @@ def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) ->
     anatomy: _Anatomy = _ANATOMY[plane].new(rng, weeks, ranges.tilt)
     style = ranges.styles[int(rng.integers(len(ranges.styles)))]
     canvas, centre = _set_up(rng, ranges, plane, style, anatomy)
-    fluid = {"brain": 0.55, "abdomen": 0.7, "femur": 0.75, "thorax": 0.6}[plane]
-    surround(canvas, anatomy.outline(centre), fluid, style == "fan")
+    surround(canvas, anatomy.outline(centre), _SCENE[plane], style == "fan")
     anatomy.paint(canvas, centre)
     gray = _develop(canvas, ranges)
     mm = canvas.sector.mm
@@ -131,9 +133,10 @@ def _develop(canvas: Canvas, ranges: Profile) -> Pixels:
     rng, sector = canvas.rng, canvas.sector
     depths, beams = sector.shape
     along, across = sector.sample
+    scale = float(np.sqrt(sector.width * sector.mm / 130))  # small structures are scanned with finer beams
     psf = Spread(
-        axial=rng.uniform(*ranges.axial) / along,
-        lateral=rng.uniform(*ranges.lateral) / across,
+        axial=scale * rng.uniform(*ranges.axial) / along,
+        lateral=scale * rng.uniform(*ranges.lateral) / across,
         defocus=rng.uniform(1.3, 2.2),
         focus=rng.uniform(0.35, 0.65),
     )

@@ -100,6 +100,12 @@ class Canvas:
         total /= np.float32(np.sqrt(power))
         return np.asarray(Image.fromarray(total).resize((beams, depths), Image.Resampling.BILINEAR))
 
+    def streaks(self) -> Field:
+        """Smooth noise (depths, beams), unit deviation, stretched across the beams as fibres and layers are."""
+        depths, beams = self.sector.shape
+        coarse = self.rng.standard_normal((max(8, depths // 7), 8), dtype=np.float32)
+        return np.asarray(Image.fromarray(coarse).resize((beams, depths), Image.Resampling.BICUBIC)) * np.float32(1.4)
+
     def fill(
         self, outline: Field, level: float, soft: float = 0.0, mirror: float = 0.0, loss: float | None = None
     ) -> None:

@@ -69,7 +69,7 @@ class Femur:
     def paint(self, canvas: Canvas, centre: Point) -> None:
         """Draw the thigh and keep the mask of the shaft."""
         rng = canvas.rng
-        flesh = rng.uniform(-15, -8)
+        flesh = rng.uniform(-17, -9)
         canvas.fill(self.outline(centre, 1.08), rng.uniform(-8, 2), soft=1.0)
         thigh = self.outline(centre)
         canvas.fill(thigh, flesh, soft=1.0, loss=rng.uniform(0.05, 0.15))
@@ -81,10 +81,10 @@ class Femur:
         line = self.shaft(centre)
         thick = (1.3 + 0.05 * self.weeks) * rng.uniform(0.8, 1.2)
         course = ribbon(line, thick, rng.uniform(0.75, 0.95))
-        bright = rng.uniform(14, 20)
+        bright = rng.uniform(18, 25)
         below = line + np.array([0.0, 0.7 * thick])  # the echo of bone runs on below it
         canvas.fill(ribbon(below, 1.6 * thick, 0.8), bright - rng.uniform(12, 18), soft=1.2)
-        canvas.fill(course, bright - 5, soft=0.4, mirror=0.4, loss=rng.uniform(2.0, 5.0))
+        canvas.fill(course, bright - 5, soft=0.4, mirror=0.4, loss=rng.uniform(2.0, 4.0))
         canvas.fill(ribbon(line - np.array([0.0, 0.12 * thick]), 0.6 * thick), bright, soft=0.5, mirror=0.5)
         canvas.add(course, canvas.mottle(12, 2) * np.float32(rng.uniform(1.0, 2.4)))
         self._knobs(canvas, line, thick)

@@ -7,18 +7,20 @@ import numpy as np
 from fetalclip.phantom.canvas import Canvas, Field, oval, ribbon, wavy
 
 
-def surround(canvas: Canvas, outline: Field, fluid: float, fan: bool) -> None:
+def surround(canvas: Canvas, outline: Field, scene: tuple[float, float], fan: bool) -> None:
     """Paint everything behind the fetus.
 
     Args:
         canvas: an empty canvas.
         outline: (N, 2) mm, the fetal part that will be drawn.
-        fluid: probability of a visible pocket of amniotic fluid.
+        scene: (echo strength of the womb in dB, probability of a visible pocket of amniotic fluid).
         fan: whether the probe's surface is on the picture, with the belly wall below it.
     """
     rng, s = canvas.rng, canvas.sector
     w, h = s.width * s.mm, s.height * s.mm
-    canvas.echo += rng.uniform(-9, -2) + canvas.mottle(4, 5, 0.8) * np.float32(rng.uniform(2.5, 4.5))
+    level, fluid = scene
+    canvas.echo += level + rng.uniform(-4, 4) + canvas.mottle(3, 5, 0.75) * np.float32(rng.uniform(3.5, 7))
+    canvas.echo += canvas.streaks() * np.float32(rng.uniform(0.5, 3.0))
     canvas.loss += np.float32(rng.uniform(0.02, 0.10) * s.sample[0])
     centre = outline.mean(axis=0)
     if rng.random() < fluid:
