@@ -100,7 +100,7 @@ class FetalCLIP:
         found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
-    def analyze(  # noqa: PLR0913
+    def analyze(
         self,
         paths: Iterable[str | Path],
         tasks: Sequence[str] = TASKS,
@@ -132,7 +132,7 @@ class FetalCLIP:
             self._analyze(Path(p), str(p), tasks, table.get(Path(p).name, spacing), candidates, overlay) for p in paths
         )
 
-    def _analyze(  # noqa: PLR0913
+    def _analyze(
         self,
         path: Path,
         shown: str,

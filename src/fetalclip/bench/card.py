@@ -119,7 +119,7 @@ def _cross_fit(config: Mapping[str, Any], planes: Mapping[str, Any]) -> list[str
 
 
 def _table(result: Mapping[str, Any]) -> list[str]:
-    lines = ["| measure | n | groups | value | 95 % interval | supervised | goal | met |", "|---|---|---|---|---|---|---|---|"]
+    lines = ["| measure | n | groups | value | 95 % interval | supervised | goal | met |", "|---|" + "---|" * 7]
     for metric in result["metrics"].values():
         goal = "" if metric["target"] is None else f"{metric['direction']} {metric['target']:g}"
         met = {True: "yes", False: "no", None: ""}[metric["met"]]

@@ -28,7 +28,7 @@ def _group() -> None:
 
 
 @app.command("planes", no_args_is_help=True)
-def planes(
+def planes(  # noqa: PLR0913
     root: Annotated[
         Path | None, typer.Option("--root", metavar="DIR", help="Folder that holds fetal_planes_db and hc18.")
     ] = None,

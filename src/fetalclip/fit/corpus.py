@@ -172,7 +172,14 @@ def _save(corpus: Corpus, file: Path) -> None:
             (x.facts.plane, x.facts.subplane or "", x.facts.age_days or 0, x.facts.spacing or 0.0, x.source, x.fold)
             for x in corpus.items
         ],
-        dtype=[("plane", "U24"), ("subplane", "U24"), ("age", "i4"), ("spacing", "f8"), ("source", "U12"), ("fold", "i4")],
+        dtype=[
+            ("plane", "U24"),
+            ("subplane", "U24"),
+            ("age", "i4"),
+            ("spacing", "f8"),
+            ("source", "U12"),
+            ("fold", "i4"),
+        ],
     )
     part = file.with_suffix(f".{os.getpid()}.part.npz")
     np.savez(part, pictures=corpus.pictures, items=columns)

@@ -132,7 +132,8 @@ class Training:
 
     def look(self, rows: np.ndarray) -> HeldOut:
         """Score rows with the model as it stands."""
-        encoder = Encoder(self.model, self.tokenizer, Normalisation(self.recipe.model.image_size, MEAN, STD), self.device)
+        normalisation = Normalisation(self.recipe.model.image_size, MEAN, STD)
+        encoder = Encoder(self.model, self.tokenizer, normalisation, self.device)
         return look(encoder, self.rule, self.corpus, rows)
 
     def _log(self, epoch: int, loss: float, speed: float) -> None:

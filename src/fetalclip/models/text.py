@@ -91,7 +91,7 @@ class TextTower(nn.Module):
         embed_dim: width of the joint space.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self, embed_dim: int, vocab_size: int, context_length: int, width: int, layers: int, heads: int
     ) -> None:
         super().__init__()

@@ -86,7 +86,7 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, Tensor], where: st
     unexpected = sorted(set(state) - set(expected))
     misshapen = sorted(n for n in set(state) & set(expected) if state[n].shape != expected[n].shape)
     odd = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-    said = [f"{len(names)} {word} ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})" for word, names in odd.items() if names]
+    said = [f"{len(n)} {word} ({', '.join(n[:5])}{' …' if len(n) > 5 else ''})" for word, n in odd.items() if n]
     if said:
         raise BadCheckpoint(f"weights in {where}: " + "; ".join(said), "exactly the names of the architecture")
     model.load_state_dict(dict(state))
@@ -110,7 +110,8 @@ def save_folder(model: DualEncoder, tokenizer: Tokenizer, config: dict[str, Any]
         _replace(folder / "README.md", readme.encode())
         _replace(folder / "config.json", (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
     except OSError as error:
-        raise OutputError(f"the model folder {folder} cannot be written ({error.strerror})", "a writable folder") from None
+        found = f"the model folder {folder} cannot be written ({error.strerror})"
+        raise OutputError(found, "a writable folder") from None
     return folder
 
 
@@ -123,5 +124,6 @@ def _replace(path: Path, data: bytes) -> None:
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if Path(name).name != name or not path.is_file():
-        raise BadCheckpoint(f"no file {name!r} in {folder.name}", "a model folder that is whole", "fetalclip models list")
+        found = f"no file {name!r} in {folder.name}"
+        raise BadCheckpoint(found, "a model folder that is whole", "fetalclip models list")
     return path
