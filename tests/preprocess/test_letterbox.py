@@ -113,15 +113,14 @@ def test_pixels_are_pillows(shape):
     np.testing.assert_array_equal(made, np.asarray(wanted))
 
 
-@pytest.mark.parametrize(("width", "height", "size"), [(320, 240, 96), (123, 301, 65), (40, 40, 99)])
-def test_pixels_agree_with_another_antialiased_bicubic(width, height, size):
-    gray = picture(width, height) // 2 + 64  # away from 0 and 255, where Pillow clips between its two passes
-    made, box = letterbox(gray, size)
-    square = np.pad(gray, [(box.top, box.side - height - box.top), (box.left, box.side - width - box.left)])
-    x = torch.from_numpy(square).float()[None, None]
+@pytest.mark.parametrize(("side", "size"), [(240, 96), (301, 65), (40, 99)])
+def test_pixels_agree_with_another_antialiased_bicubic(side, size):
+    gray = picture(side, side) // 2 + 64  # away from 0 and 255, where Pillow clips between its two passes
+    made, _ = letterbox(gray, size)
+    x = torch.from_numpy(gray).float()[None, None]
     other = torch.nn.functional.interpolate(x, (size, size), mode="bicubic", antialias=True)
     wanted = other[0, 0].numpy()
-    assert np.abs(made - wanted).max() <= 2  # Pillow rounds to 8 bits between the passes
+    assert np.abs(made - wanted).max() < 1.5  # Pillow rounds to 8 bits between the passes
 
 
 def test_fine_lines_are_averaged_and_not_picked():
