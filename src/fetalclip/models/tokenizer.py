@@ -29,7 +29,7 @@ class Tokenizer:
         context_length: longest text in tokens, both special tokens counted in.
 
     Raises:
-        BadCheckpoint: the special tokens are missing.
+        BadCheckpoint: the special tokens are missing, or the end token is not put after a text.
     """
 
     def __init__(self, engine: Engine, context_length: int) -> None:
@@ -39,6 +39,8 @@ class Tokenizer:
         self.engine, self.context_length, self.end_id = engine, context_length, int(end)
         self.engine.no_truncation()
         self.engine.no_padding()
+        if self.engine.encode("").ids[-1:] != [self.end_id]:
+            raise BadCheckpoint("a tokenizer that does not end a text", f"{END} after every text")
 
     @classmethod
     def learn(cls, texts: Iterable[str], vocab_size: int, context_length: int) -> Tokenizer:
@@ -86,8 +88,8 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """Number of token ids."""
-        return int(self.engine.get_vocab_size())
+        """Rows an embedding table needs: the highest token id and one."""
+        return max(self.engine.get_vocab(with_added_tokens=True).values()) + 1
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Ids and end positions, trimmed to the longest text.
