@@ -9,7 +9,7 @@ from typing import overload
 
 from fetalclip import __version__
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
-from fetalclip.clinical.prompts import PromptSet, load_prompts
+from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array, Normalisation, unit
 from fetalclip.errors import FetalclipError, UsageError
@@ -166,4 +166,6 @@ def _many(scans: Frame | Sequence[Frame]) -> Sequence[Frame]:
 
 
 def _prompt_set(prompts: Prompts) -> PromptSet | None:
-    return load_prompts(prompts) if isinstance(prompts, (str, Path)) else prompts
+    if prompts is None:
+        return None
+    return load_prompts(prompts) if isinstance(prompts, (str, Path)) else check_prompts(prompts)

@@ -6,8 +6,10 @@ A prompt set in the published file's shape loads as it is; its class ``heart`` i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from fetalclip.clinical.vocabulary import ALIASES, REJECTS
 from fetalclip.errors import UsageError
@@ -40,39 +42,76 @@ def load_prompts(name_or_path: str | Path) -> PromptSet:
     if name in prompt_sets():
         return parse_prompts((files("fetalclip") / "assets" / "prompts" / f"{name}.json").read_text("utf-8"), name)
     path = Path(name_or_path)
-    if not path.is_file():
-        raise UsageError(f"no prompt set or file {name!r}", "a file or one of " + ", ".join(prompt_sets()))
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name too long for a path, or with a zero byte
+        there = False
+    if not there:
+        raise UsageError(f"no prompt set or file {name!r:.200}", "a file or one of " + ", ".join(prompt_sets()))
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise UsageError(f"prompt file {name!r} of {path.stat().st_size} bytes", f"at most {_MAX_BYTES} bytes")
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors put a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"prompt file {name!r} cannot be read ({type(error).__name__})", _SHAPE) from None
     return parse_prompts(text, name)
 
 
 def parse_prompts(text: str, name: str = "prompts") -> PromptSet:
-    """Check and read a prompt set.
+    """Read and check the text of a prompt file.
 
     Raises:
-        UsageError: not of the expected shape.
+        UsageError: not of the expected shape, or a class stands there twice.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         raise UsageError(f"prompt file {name!r} is not JSON", _SHAPE) from None
-    if not isinstance(data, dict) or len(data) < 2:
-        raise UsageError(f"prompt file {name!r} holds no set of classes", _SHAPE)
+    return check_prompts(data.pairs if isinstance(data, _Pairs) else data, f"prompt file {name!r}")
+
+
+def check_prompts(data: Any, where: str = "the prompt set") -> PromptSet:
+    """Check a prompt set.
+
+    Args:
+        data: a mapping of class to prompts, or its (class, prompts) pairs.
+        where: how a message names it.
+
+    Returns:
+        A copy with aliases resolved.
+
+    Raises:
+        UsageError: fewer than two classes, a class twice, or one without texts.
+    """
+    pairs = list(data.items()) if isinstance(data, Mapping) else data
+    if not isinstance(pairs, list) or len(pairs) < 2 or not all(isinstance(pair, tuple) for pair in pairs):
+        raise UsageError(f"{where} holds no set of classes", _SHAPE)
     result: PromptSet = {}
-    for key, prompts in data.items():
-        good = isinstance(prompts, list) and prompts and all(isinstance(p, str) and p.strip() for p in prompts)
-        if not good:
-            raise UsageError(f"class {key!r} in prompt file {name!r} has no list of texts", _SHAPE)
+    for key, prompts in pairs:
+        texts = list(prompts) if isinstance(prompts, (list, tuple)) else []
+        if not texts or not _are_texts([key, *texts]):
+            raise UsageError(f"class {key!r:.80} in {where} has no list of texts", _SHAPE)
         label = ALIASES.get(key, key)
         if label in result:
-            raise UsageError(f"class {label!r} twice in prompt file {name!r} (aliases: {ALIASES})", _SHAPE)
-        result[label] = list(prompts)
+            raise UsageError(f"class {label!r:.80} twice in {where} (aliases: {ALIASES})", _SHAPE)
+        result[label] = texts
     return result
+
+
+class _Pairs:
+    """A JSON object as it was written: a key that stands there twice is still seen."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    """Whether all are texts that can be written, with something in them."""
+    for value in values:
+        # JSON may spell half of a character (a lone surrogate), which no encoding can write.
+        if not isinstance(value, str) or not value.strip() or any("\ud800" <= c <= "\udfff" for c in value):
+            return False
+    return True
 
 
 def reject_prompts() -> list[str]:

@@ -100,7 +100,8 @@ class Tokenizer:
         Returns:
             (B, N) ids padded with the end token, N at most ``context_length``; (B,) end positions.
         """
-        rows = [list(encoding.ids) for encoding in self.engine.encode_batch(list(texts))]
+        whole = [text.encode("utf-8", "replace").decode() for text in texts]  # half a character becomes "?"
+        rows = [list(encoding.ids) for encoding in self.engine.encode_batch(whole)]
         cut = 0
         for i, row in enumerate(rows):
             if len(row) > self.context_length:
