@@ -43,6 +43,11 @@ def test_no_text_is_unknown(tokenizer, text):
     assert squeeze(said) == squeeze(lowered)
 
 
+def test_half_a_character_is_a_question_mark(tokenizer):
+    ids, _ = tokenizer(["heart \ud83e beats", "heart ? beats"])
+    assert torch.equal(ids[0], ids[1])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=5))
 def test_any_text_has_ids_of_the_vocabulary_and_an_end(tokenizer, texts):

@@ -45,7 +45,7 @@ def put(folder: Path, data: bytes) -> dict:
 
 
 def test_a_folder_comes_back_within_half_precision(tiny, folder):
-    config, model, tokenizer = tiny
+    _, model, tokenizer = tiny
     assert sorted(p.name for p in folder.iterdir()) == [
         "README.md", "config.json", "model.safetensors", "tokenizer.json",
     ]  # fmt: skip
