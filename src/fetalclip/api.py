@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from fetalclip import __version__
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
@@ -38,6 +38,7 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None) -> FetalCL
         BadCheckpoint: the folder is damaged.
     """
     card = get_card(name).require()
+    config: Mapping[str, Any]
     if card.folder is None and card.name == TINY:
         config, model, tokenizer = build_tiny()
     else:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 from fetalclip.clinical.vocabulary import PLANES, REJECTS, SUBPLANES
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,12 @@ class CaptionWriter:
         """One caption that is true of a picture with these facts."""
         if known.plane in REJECTS:
             return Caption(self._style(self._rng.choice(REJECTS[known.plane])), Facts(known.plane))
-        said = Facts(known.plane, *(self._maybe(name, getattr(known, name)) for name in self._chance))
+        said = Facts(
+            known.plane,
+            self._maybe("subplane", known.subplane),
+            self._maybe("age_days", known.age_days),
+            self._maybe("spacing", known.spacing),
+        )
         text = self._rng.choice(_OPENINGS).format(what=self._rng.choice(PLANES[known.plane]))
         if said.subplane:
             text += self._rng.choice(_SUBPLANES).format(which=self._rng.choice(SUBPLANES[said.subplane]))
@@ -115,7 +124,7 @@ class CaptionWriter:
         """Captions of planes that no picture of the batch shows: texts that are false of every picture."""
         return [self.write(Facts(self._rng.choice(planes))) for _ in range(count)]
 
-    def _maybe(self, name: str, value: object) -> object:
+    def _maybe(self, name: str, value: T | None) -> T | None:
         return value if value is not None and self._rng.random() < self._chance[name] else None
 
     def _style(self, text: str) -> str:

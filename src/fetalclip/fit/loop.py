@@ -58,7 +58,7 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.tokenizer, self.model = build(recipe)
         self.model.to(self.device)
-        self.model.visual.to(memory_format=torch.channels_last)
+        self.model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6)
         self.total = len(self.batches) * recipe.optim.epochs
         self.epoch = 0

@@ -70,6 +70,7 @@ class Transformer(nn.Module):
         # GPT-2's scheme as CLIP uses it: residual branches shrink with depth.
         attn_std, proj_std = width**-0.5, width**-0.5 * (2 * layers) ** -0.5
         for block in self.resblocks:
+            assert isinstance(block, Block)
             nn.init.normal_(block.attn.in_proj_weight, std=attn_std)
             nn.init.normal_(block.attn.out_proj.weight, std=proj_std)
             nn.init.zeros_(block.attn.out_proj.bias)
