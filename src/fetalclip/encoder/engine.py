@@ -54,7 +54,7 @@ class Encoder:
             raise UsageError("device 'cuda' where torch sees no GPU", "cpu or auto", "--device cpu")
         self.device = "cuda" if device in ("auto", "cuda") and has_cuda else "cpu"
         self.model = model.eval().to(self.device)
-        self.model.visual.to(memory_format=torch.channels_last)
+        self.model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.tokenizer, self.normalisation, self.batch = tokenizer, normalisation, batch
         self._texts: dict[str, Array] = {}
 
@@ -76,7 +76,8 @@ class Encoder:
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Array:
         """Raw embeddings: n texts to (n, d) float32, not normalised. Each distinct text is encoded once."""
-        new = sorted({text for text in texts if text not in self._texts}, key=len)  # like lengths: little padding
+        # Like lengths together: little padding. Among equals by letter, so that every run makes the same batches.
+        new = sorted({text for text in texts if text not in self._texts}, key=lambda text: (len(text), text))
         for start in range(0, len(new), 256):
             part = new[start : start + 256]
             ids, end = self.tokenizer(part)
