@@ -1,0 +1,131 @@
+"""The engine: batches change nothing, texts are encoded once, the scale is the model's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fetalclip.encoder import Encoder
+from fetalclip.encoder.engine import Normalisation, unit
+from fetalclip.errors import UsageError
+from fetalclip.models.tiny import build_tiny
+from fetalclip.preprocess import to_tensor
+
+NORMALISATION = Normalisation(32, (0.498,) * 3, (0.502,) * 3)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    _, model, tokenizer = build_tiny(1)
+    return model, tokenizer
+
+
+@pytest.fixture
+def encoder(parts) -> Encoder:
+    return Encoder(*parts, NORMALISATION, "cpu", batch=4)
+
+
+def pictures(n: int, side: int = 32) -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (n, side, side), dtype=np.uint8))
+
+
+def close(found: np.ndarray, wanted: np.ndarray) -> None:
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_the_size_of_a_batch_changes_nothing(parts, encoder, batch):
+    seven = pictures(7)  # the other engine takes 4 and 3
+    found = Encoder(*parts, NORMALISATION, "cpu", batch=batch).images(seven)
+    assert (found.shape, found.dtype) == ((7, 16), np.float32)
+    close(found, encoder.images(seven))
+
+
+def test_order_is_kept(encoder):
+    seven = pictures(7)
+    found = encoder.images(seven)
+    close(encoder.images(seven[::-1]), found[::-1])
+    assert np.abs(found[0] - found[1]).max() > 1e-3 * np.abs(found).max()
+
+
+def test_images_are_the_towers_raw_output(parts, encoder):
+    two = pictures(2)
+    with torch.inference_mode():
+        wanted = parts[0].visual(to_tensor(two, NORMALISATION.mean, NORMALISATION.std)).numpy()
+    close(encoder.images(two), wanted)
+
+
+def test_nothing_in_nothing_out(encoder):
+    for found in (encoder.images([]), encoder.texts([])):
+        assert (found.shape, found.dtype) == ((0, 16), np.float32)
+
+
+def test_texts_are_the_towers_raw_output_in_order(parts, encoder):
+    model, tokenizer = parts
+    words = ["fetal heart", "a femur", "a much longer text about a fetal brain", "a femur"]
+    found = encoder.texts(words)
+    assert (found.shape, found.dtype) == ((4, 16), np.float32)
+    np.testing.assert_array_equal(found[1], found[3])
+    for text, row in zip(words, found, strict=True):
+        with torch.inference_mode():
+            wanted = model.encode_text(*tokenizer([text]), normalize=False)[0].numpy()
+        close(row, wanted)
+
+
+def test_each_distinct_text_is_encoded_once(parts, encoder, monkeypatch):
+    model, seen = parts[0], []
+    whole = model.encode_text
+
+    def counted(ids, end, normalize=True):
+        seen.append(len(ids))
+        return whole(ids, end, normalize)
+
+    monkeypatch.setattr(model, "encode_text", counted)
+    first = encoder.texts(["a", "b", "a"])
+    assert seen == [2]
+    again = encoder.texts(["b", "a", "c"])
+    assert seen == [2, 1]
+    np.testing.assert_array_equal(again[:2], first[[1, 0]])
+
+
+def test_more_texts_than_one_pass_takes(parts, encoder):
+    many = [f"text number {i}" for i in range(300)]
+    found = encoder.texts(many)
+    some = [0, 255, 256, 299]
+    alone = Encoder(*parts, NORMALISATION, "cpu").texts([many[i] for i in some])
+    close(found[some], alone)
+
+
+def test_what_is_given_out_may_be_changed(encoder):
+    first = encoder.texts(["a femur"])
+    wanted = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(encoder.texts(["a femur"]), wanted)
+
+
+def test_the_scale_is_the_models(parts, encoder):
+    assert encoder.scale == pytest.approx(math.exp(parts[0].logit_scale.item()))
+    assert encoder.scale == pytest.approx(1 / 0.07, rel=1e-5)
+
+
+def test_the_device_is_told_and_a_missing_one_refused(parts, encoder, monkeypatch):
+    assert (encoder.device, encoder.engine) == ("cpu", "torch-cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Encoder(*parts, NORMALISATION, "auto").device == "cpu"
+    with pytest.raises(UsageError, match="no GPU"):
+        Encoder(*parts, NORMALISATION, "cuda")
+
+
+def test_the_model_is_put_to_evaluation(parts):
+    parts[0].train()
+    Encoder(*parts, NORMALISATION, "cpu")
+    assert not parts[0].training
+
+
+def test_unit_rows_have_unit_length_and_zero_stays_zero():
+    rows = unit(np.array([[3.0, 4.0], [0.0, 0.0], [-1e-3, 0.0]], np.float32))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-6)
+    assert rows.dtype == np.float32
