@@ -46,14 +46,15 @@ def calibrate(folds: list[HeldOut]) -> Calibration:
     return Calibration(
         temperature,
         _outlier_threshold(sources["planes"], sources["hc18"], sources["reject"]),
-        float(min(0.5, np.quantile(probability, 1 - CERTAIN_SHARE))),
+        # "lower" and "higher" stop at a picture's own score: between two scores one picture more would be refused.
+        float(min(0.5, np.quantile(probability, 1 - CERTAIN_SHARE, method="lower"))),
         _loss(logits, label, 1.0),
         _loss(logits, label, temperature),
     )
 
 
 def _outlier_threshold(planes: Array, heads: Array, rejects: Array) -> float:
-    floor = max(np.quantile(group, KEPT_SHARE) for group in (planes, heads) if len(group))
+    floor = max(np.quantile(group, KEPT_SHARE, method="higher") for group in (planes, heads) if len(group))
     if not len(rejects):
         return float(floor)
     cuts = np.linspace(floor, max(floor, 0.99), 200)
