@@ -1,0 +1,66 @@
+"""A corpus and a recipe so small that a whole training takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fetalclip.clinical.captions import Facts
+from fetalclip.clinical.captions import corpus as caption_corpus
+from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.fit import loop
+from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND, Corpus, Item
+from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe
+from fetalclip.models.pair import TextConfig
+
+SIDE = 40
+
+
+def _make_corpus(per_fold: int = 1, side: int = SIDE, seed: int = 0) -> Corpus:
+    """Every source on every fold, the test folds too: each plane is a bright bar in a place of its own."""
+    items = []
+    for fold in (-1, 0, 1, 2, 3, 4):
+        for number, plane in enumerate(KNOWN * per_fold):
+            subplane = ("trans-thalamic", None)[number % 2] if plane == "brain" else None
+            items.append(Item(Facts(plane, subplane), "planes", fold))
+        if fold >= 0:
+            items += [Item(Facts("brain", None, 130 + fold, 0.5 + 0.1 * fold), "hc18", fold)] * per_fold
+        items += [Item(Facts(NOT_ULTRASOUND), "reject", fold), Item(Facts(NO_ANATOMY), "reject", fold)] * per_fold
+    items += [Item(Facts(plane, None, None, 0.8), "simulated", -2) for plane in KNOWN]
+    rng = np.random.default_rng(seed)
+    pictures = rng.integers(5, 60, (len(items), side, side)).astype(np.uint8)
+    for picture, item in zip(pictures, items, strict=True):
+        if item.facts.plane in KNOWN:
+            band = KNOWN.index(item.facts.plane) * side // 4
+            picture[band : band + side // 4] += 180
+    return Corpus(pictures, tuple(items))
+
+
+@pytest.fixture(scope="session")
+def make_corpus() -> Callable[..., Corpus]:
+    return _make_corpus
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    return _make_corpus()
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """Two epochs of three steps over the four training folds."""
+    return Recipe(
+        name="small",
+        seed=7,
+        data=DataRecipe(hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4),
+        model=ModelRecipe("random", 32, 16, 0, TextConfig(117, 400, 32, 1, 2)),
+        optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3),
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Learn the vocabulary from a few captions."""
+    monkeypatch.setattr(loop, "caption_corpus", lambda count, seed: caption_corpus(min(count, 300), seed))

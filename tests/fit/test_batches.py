@@ -1,0 +1,169 @@
+"""Batches: repeatable, resumable, true, and never from the side that is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fetalclip.clinical.captions import Facts, truth
+from fetalclip.clinical.vocabulary import KNOWN, PLANES
+from fetalclip.fit import batches as module
+from fetalclip.fit.batches import FOREIGN, Batch, Batches, _scaled
+from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return (
+        torch.equal(one.pictures, other.pictures)
+        and torch.equal(one.positive, other.positive)
+        and torch.equal(one.unknown, other.unknown)
+        and (one.texts, one.planes) == (other.texts, other.planes)
+    )
+
+
+def test_an_epoch_repeats_itself_and_another_does_not(corpus, recipe):
+    first, again = (list(Batches(corpus, recipe).epoch(1)) for _ in range(2))
+    assert len(first) == len(again) == len(Batches(corpus, recipe)) == 3
+    assert all(equal(a, b) for a, b in zip(first, again, strict=True))
+    other = list(Batches(corpus, recipe).epoch(2))
+    assert not any(equal(a, b) for a, b in zip(first, other, strict=True))
+    reseeded = list(Batches(corpus, replace(recipe, seed=8)).epoch(1))
+    assert not any(equal(a, b) for a, b in zip(first, reseeded, strict=True))
+
+
+def test_the_global_random_states_play_no_part(corpus, recipe):
+    torch.manual_seed(1)
+    np.random.seed(1)
+    first = next(iter(Batches(corpus, recipe).epoch(0)))
+    torch.manual_seed(2)
+    np.random.seed(2)
+    assert equal(first, next(iter(Batches(corpus, recipe).epoch(0))))
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+def test_what_is_skipped_is_the_head_of_the_epoch(corpus, recipe, skip):
+    whole = list(Batches(corpus, recipe).epoch(0))
+    rest = list(Batches(corpus, recipe).epoch(0, skip=skip))
+    assert len(rest) == 3 - skip
+    assert all(equal(a, b) for a, b in zip(whole[skip:], rest, strict=True))
+
+
+@pytest.mark.parametrize("objective", ["contrastive", "supervised"])
+@pytest.mark.parametrize(
+    ("folds", "held", "heads"),
+    [((0, 2, 3, 4), 1, (2, 3, 4)), ((0, 1, 2, 3), 4, (2, 3, 4)), ((0, 1, 2, 3, 4), -1, (2, 3, 4)), ((2,), 1, (4,))],
+)
+def test_only_training_folds_are_drawn_from(make_corpus, recipe, objective, folds, held, heads):
+    corpus = make_corpus(3)
+    data = replace(recipe.data, train_folds=folds, validate_fold=held, hc18_folds=heads)
+    batches = Batches(corpus, replace(recipe, objective=objective, data=data))
+    drawn = np.unique(np.concatenate([batches.epoch_rows(epoch) for epoch in range(60)]))
+    items = [corpus.items[i] for i in drawn]
+    seen = {(item.source, item.fold) for item in items}
+    wanted = {("planes", fold) for fold in folds}
+    if objective == "contrastive":
+        wanted |= {("reject", fold) for fold in folds} | {("hc18", fold) for fold in heads} | {("simulated", -2)}
+    assert seen == wanted  # so never fold -1, the test side, nor fold 0 or 1 of the heads
+    assert all(item.facts.plane in KNOWN for item in items) or objective == "contrastive"
+
+
+def test_an_epoch_holds_every_plane_once_and_the_asked_shares(make_corpus, recipe):
+    batches = Batches(make_corpus(4), recipe)
+    for epoch in range(3):
+        items = [batches.corpus.items[i] for i in batches.epoch_rows(epoch)]
+        rows = batches.epoch_rows(epoch)
+        assert len(np.unique(rows)) == len(rows)
+        count = {s: sum(item.source == s for item in items) for s in ("planes", "hc18", "simulated", "reject")}
+        assert count == {"planes": 4 * 4 * 4, "hc18": 3, "simulated": 2, "reject": 4}
+        far = sum(item.facts.plane == NOT_ULTRASOUND for item in items)
+        near = sum(item.facts.plane == NO_ANATOMY for item in items)
+        assert (far, near) == (2, 2)
+
+
+def test_simulated_pictures_are_at_most_a_tenth_by_default():
+    data = module.Recipe().data
+    assert data.simulated_per_epoch <= 0.1 * (data.hc18_per_epoch + data.simulated_per_epoch + 3000)
+
+
+def test_what_a_batch_says_is_true(make_corpus, recipe, monkeypatch):
+    corpus = make_corpus(4)
+    written, shown = [], []
+
+    class Recorded(module.CaptionWriter):
+        def write(self, known):
+            caption = super().write(known)
+            written.append(caption)
+            shown.append(known)
+            return caption
+
+    monkeypatch.setattr(module, "CaptionWriter", Recorded)
+    seen = set()
+    for batch in Batches(corpus, recipe).epoch(0):
+        n, m = 8, 8 + recipe.optim.foreign_texts
+        assert batch.positive.shape == batch.unknown.shape == (n, m)
+        assert (len(batch.texts), len(batch.planes)) == (m, n)
+        assert batch.texts == [c.text for c in written]
+        assert batch.planes == [facts.plane for facts in shown[:n]]
+        for i in range(n):
+            for j in range(m):
+                cell = truth(written[j].facts, shown[i])
+                assert (bool(batch.positive[i, j]), bool(batch.unknown[i, j])) == (cell is True, cell is None)
+                seen.add(cell)
+        assert batch.positive[:, :n].diagonal().all()
+        assert not (batch.positive & batch.unknown).any()
+        assert not batch.positive[:, n:].any()  # foreign to all
+        assert not batch.unknown[:, n:].any()
+        assert {c.facts.plane for c in written[n:]} <= set(FOREIGN)
+        written.clear()
+        shown.clear()
+    assert seen == {True, False, None}
+
+
+def test_foreign_planes_are_those_without_pictures():
+    assert set(FOREIGN) == set(PLANES) - set(KNOWN)
+
+
+def test_a_diagonal_table_has_own_captions_only(corpus, recipe):
+    batch = next(iter(Batches(corpus, replace(recipe, targets="diagonal")).epoch(0)))
+    assert torch.equal(batch.positive, torch.eye(8, 11, dtype=torch.bool))
+    assert not batch.unknown.any()
+
+
+def test_spacing_travels_with_the_pixels(corpus, recipe, monkeypatch):
+    scale = torch.linspace(0.5, 2.0, 8)
+    monkeypatch.setattr(module, "augment", lambda x, size, ranges, generator: (x[:, :size, :size], scale))
+    told = []
+
+    class Recorded(module.CaptionWriter):
+        def write(self, known):
+            told.append(known)
+            return super().write(known)
+
+    monkeypatch.setattr(module, "CaptionWriter", Recorded)
+    batches = Batches(corpus, recipe)
+    checked = 0
+    for step, batch in enumerate(batches.epoch(0)):
+        rows = batches.epoch_rows(0)[step * 8 : step * 8 + 8]
+        for row, facts, factor in zip(rows, told, scale.tolist(), strict=False):
+            before = corpus.items[row].facts
+            wanted = None if before.spacing is None else round(before.spacing / factor, 2)
+            assert facts == replace(before, spacing=wanted)
+            checked += wanted is not None
+        assert len(batch.planes) == 8
+        told.clear()
+    assert checked >= 3
+
+
+def test_spacing_is_divided_and_rounded():
+    assert _scaled(Facts("brain", None, 150, 0.5), 2.0) == Facts("brain", None, 150, 0.25)
+    assert _scaled(Facts("brain", None, 150, 0.123), 1.0).spacing == 0.12
+    assert _scaled(Facts("femur"), 2.0) == Facts("femur")
+
+
+def test_pictures_are_the_towers_size_in_0_to_1(corpus, recipe):
+    for batch in Batches(corpus, recipe).epoch(0):
+        assert batch.pictures.shape == (8, 32, 32)
+        assert 0 <= batch.pictures.min() <= batch.pictures.max() <= 1

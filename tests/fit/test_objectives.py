@@ -1,0 +1,123 @@
+"""The contrastive loss: the textbook one where it should be, and what it does where truth is unknown."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fetalclip.fit.objectives import contrastive, supervised
+
+
+def vectors(n: int, seed: int, dim: int = 6) -> torch.Tensor:
+    x = torch.randn(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return F.normalize(x, dim=1).requires_grad_()
+
+
+def scale(value: float = 8.0) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def nothing(n: int, m: int) -> torch.Tensor:
+    return torch.zeros(n, m, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("n", [2, 5, 16])
+def test_own_captions_only_is_the_loss_of_clip(n):
+    images, texts = vectors(n, 1), vectors(n, 2)
+    logits = scale() * images @ texts.T
+    target = torch.arange(n)
+    wanted = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    found = contrastive(images, texts, scale(), torch.eye(n, dtype=torch.bool), nothing(n, n))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-9)
+    for one, other in zip(
+        torch.autograd.grad(found, (images, texts)), torch.autograd.grad(wanted, (images, texts)), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+
+
+def test_single_precision_is_within_a_millionth():
+    images, texts = vectors(32, 1, 64).float(), vectors(32, 2, 64).float()
+    logits = 10.0 * images @ texts.T
+    target = torch.arange(32)
+    wanted = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    found = contrastive(images, texts, torch.tensor(10.0), torch.eye(32, dtype=torch.bool), nothing(32, 32))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-6)
+
+
+def test_foreign_texts_stand_on_the_picture_side_only():
+    images, texts = vectors(3, 1), vectors(5, 2)
+    positive = torch.eye(3, 5, dtype=torch.bool)
+    logits = scale() * images @ texts.T
+    target = torch.arange(3)
+    wanted = (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, :3].T, target)) / 2
+    found = contrastive(images, texts, scale(), positive, nothing(3, 5))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-9)
+
+
+def test_several_true_captions_share_the_target_evenly():
+    images, texts = vectors(3, 1), vectors(3, 2)
+    positive = torch.tensor([[1, 1, 0], [0, 1, 0], [1, 1, 1]], dtype=torch.bool)
+    logits = scale() * images @ texts.T
+    rows = positive.double() / positive.sum(1, keepdim=True)
+    columns = positive.T.double() / positive.T.sum(1, keepdim=True)
+    wanted = (F.cross_entropy(logits, rows) + F.cross_entropy(logits.T, columns)) / 2
+    found = contrastive(images, texts, scale(), positive, nothing(3, 3))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-6)
+
+
+def test_unknown_pairs_leave_the_softmax():
+    images, texts = vectors(4, 1), vectors(4, 2)
+    unknown = nothing(4, 4)
+    unknown[0, 1] = unknown[2, 1] = unknown[3, 0] = True
+    logits = scale() * images @ texts.T
+
+    def without(table: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        losses = []
+        for i in range(4):
+            keep = [j for j in range(4) if not out[i, j]]
+            losses.append(F.cross_entropy(table[i, keep][None], torch.tensor([keep.index(i)])))
+        return torch.stack(losses).mean()
+
+    wanted = (without(logits, unknown) + without(logits.T, unknown.T)) / 2
+    found = contrastive(images, texts, scale(), torch.eye(4, dtype=torch.bool), unknown)
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-9)
+
+
+def test_an_unknown_text_does_not_pull_at_its_picture():
+    images, texts = vectors(3, 1), vectors(4, 2)
+    unknown = nothing(3, 4)
+    unknown[:, 3] = True  # a caption of which no row tells
+    loss = contrastive(images, texts, scale(), torch.eye(3, 4, dtype=torch.bool), unknown)
+    gradient = torch.autograd.grad(loss, texts)[0]
+    assert not gradient[3].any()
+    assert gradient[:3].abs().min() > 0
+
+
+def test_a_better_fit_is_a_smaller_loss():
+    images = vectors(6, 1)
+    eye = torch.eye(6, dtype=torch.bool)
+    good = contrastive(images, images, scale(20.0), eye, nothing(6, 6))
+    bad = contrastive(images, images.flip(0), scale(20.0), eye, nothing(6, 6))
+    assert good < 0.5 < bad
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 6), st.integers(0, 4), st.integers(0, 10**6), st.floats(0.01, 100.0))
+def test_any_table_of_truth_gives_numbers(n, foreign, seed, strength):
+    generator = torch.Generator().manual_seed(seed)
+    images, texts = vectors(n, seed), vectors(n + foreign, seed + 1)
+    kind = torch.randint(0, 3, (n, n + foreign), generator=generator)  # false, true, unknown
+    factor = scale(strength).requires_grad_()
+    loss = contrastive(images, texts, factor, kind == 1, kind == 2)  # rows and columns without any true one too
+    assert loss.isfinite()
+    assert loss >= 0
+    for gradient in torch.autograd.grad(loss, (images, texts, factor)):
+        assert gradient.isfinite().all()
+
+
+def test_supervised_is_cross_entropy():
+    logits = torch.tensor([[0.0, 0.0, 0.0, 0.0], [100.0, 0.0, 0.0, 0.0]])
+    assert supervised(logits, torch.tensor([2, 0])).item() == pytest.approx(torch.tensor(4.0).log().item() / 2)
