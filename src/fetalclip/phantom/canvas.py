@@ -88,16 +88,15 @@ class Canvas:
     def mottle(self, cells: float, octaves: int = 3, fade: float = 0.7) -> Field:
         """Smooth noise (depths, beams), about unit deviation, ``cells`` coarse grains across."""
         depths, beams = self.sector.shape
-        low = max(8, beams // 2), max(8, depths // 2)  # the finest grains need no more
-        total = np.zeros((low[1], low[0]), dtype=np.float32)
+        total: Field = np.zeros((1, 1), dtype=np.float32)
         weight, power = 1.0, 0.0
-        for _ in range(octaves):
-            shape = max(3, round(cells * depths / beams)), max(3, round(cells))
-            coarse = Image.fromarray(self.rng.standard_normal(shape, dtype=np.float32))
-            total += np.float32(weight) * np.asarray(coarse.resize(low, Image.Resampling.BILINEAR))
+        for _ in range(octaves):  # each octave is laid over the ones before, on its own finer grid
+            size = min(beams, max(3, round(cells))), min(depths, max(3, round(cells * depths / beams)))
+            grain = np.float32(weight) * self.rng.standard_normal(size[::-1], dtype=np.float32)
+            total = grain + np.asarray(Image.fromarray(total).resize(size, Image.Resampling.BILINEAR))
             power += weight**2 * 0.45
             weight, cells = weight * fade, cells * 2.3
-        total /= np.float32(np.sqrt(power))
+        total = total / np.float32(np.sqrt(power))
         return np.asarray(Image.fromarray(total).resize((beams, depths), Image.Resampling.BILINEAR))
 
     def streaks(self) -> Field:
@@ -176,7 +175,7 @@ class Canvas:
         image = Image.new("L", size)
         ImageDraw.Draw(image).polygon((points - low).ravel().tolist(), fill=255)
         if reach > 0.5:
-            image = image.filter(ImageFilter.BoxBlur(reach * 0.5)).filter(ImageFilter.BoxBlur(reach * 0.5))
+            image = image.filter(ImageFilter.BoxBlur(reach * 0.7))
         weight = np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
         return (slice(low[1], high[1]), slice(low[0], high[0])), weight
 

@@ -51,9 +51,9 @@ class Femur:
 
     def outline(self, centre: Point, grow: float = 1.0) -> Field:
         """The skin of the thigh, (80, 2) mm: round at the knee, wide and open towards the hip."""
-        x = np.linspace(-1.1, 0.74, 40)
+        x = np.linspace(-1.5, 0.74, 40)
         half = (0.27 - 0.09 * x) * np.sqrt(np.clip((0.74 - x) / 0.25, 0, 1)) * grow
-        half[0] *= 0.7
+        half[0] *= 0.6
         line = np.concatenate([np.stack([x, 0.03 - half], 1), np.stack([x, 0.03 + 1.15 * half], 1)[::-1]])
         return self._place(centre, line * np.array([self.knee, 1.0]))
 
@@ -106,7 +106,7 @@ class Femur:
             line = self._place(centre, np.stack([x, bend], axis=1))
             canvas.fill(ribbon(line, rng.uniform(0.6, 1.3)), flesh + rng.uniform(4, 13), soft=0.4, mirror=0.2)
         skin = self.outline(centre)
-        for part, level in ((skin[4:36], rng.uniform(4, 13)), (skin[44:74], rng.uniform(-6, 6))):
+        for part, level in ((skin[8:36], rng.uniform(4, 13)), (skin[44:71], rng.uniform(-6, 6))):
             start = int(rng.integers(0, 8))
             end = len(part) - int(rng.integers(0, 8))
             canvas.fill(ribbon(part[start:end], rng.uniform(1.0, 2.2)), level, soft=0.6, mirror=0.3)

@@ -131,8 +131,8 @@ def place(rng: np.random.Generator, style: str, size: tuple[int, int], mm: float
     w, h = size[0] * mm, size[1] * mm
     x = w * rng.uniform(0.46, 0.54)
     if style == "fan":
-        half = rng.uniform(0.50, 0.68)
-        near = h * rng.uniform(0.30, 0.50)
+        half = rng.uniform(0.56, 0.74)
+        near = h * rng.uniform(0.40, 0.70)
         y = h * rng.uniform(0.0, 0.03) - near * np.cos(half) * rng.uniform(1.0, 1.08)
         far = h * rng.uniform(0.97, 1.12) - y
     elif style == "zoom":

@@ -83,7 +83,7 @@ class Thorax:
         t.ribs(canvas, centre, (thick + 1.6) / radius, spans, rng.uniform(10, 17))
         t.spine(canvas, centre, 1.7 + 0.10 * self.weeks)
         heart = self._heart(canvas, centre)
-        t.vessel(canvas, centre, (-0.40, rng.uniform(0.08, 0.2)), 1.6 + 0.08 * self.weeks)
+        t.vessel(canvas, centre, (-0.45, rng.uniform(0.08, 0.2)), 1.6 + 0.08 * self.weeks)
         canvas.mask("thorax", skin)
         canvas.mask("heart", heart)
 
