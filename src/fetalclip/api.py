@@ -17,7 +17,7 @@ from fetalclip.frame import Frame
 from fetalclip.io import read
 from fetalclip.models.tiny import TINY, build_tiny
 from fetalclip.models.weights import load_folder
-from fetalclip.preprocess import Prepared, prepare
+from fetalclip.preprocess import Prepared, check_overlay, prepare
 from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
 from fetalclip.settings import device_choice
 from fetalclip.tasks import TASKS, PlaneRule, PlaneTask
@@ -122,11 +122,13 @@ class FetalCLIP:
             overlay: what to do with burned-in text.
 
         Raises:
-            UsageError: a task this version does not know, or a prompt set that cannot be read.
+            UsageError: a task or overlay mode this version does not know, or a prompt set that cannot be read; at the
+                call, before the first file.
         """
         unknown = [task for task in tasks if task not in TASKS]
         if unknown:
             raise UsageError(f"task {unknown[0]!r}", "of " + ", ".join(TASKS), f"--tasks {TASKS[0]}")
+        check_overlay(overlay)
         candidates = _prompt_set(prompts)
         table = spacing_table or {}
         return (

@@ -50,8 +50,7 @@ def prepare(frame: Frame, size: int, overlay: str = "mask") -> Prepared:
     Raises:
         UsageError: unknown overlay mode.
     """
-    if overlay not in OVERLAY_MODES:
-        raise UsageError(f"overlay mode {overlay!r}", "one of " + ", ".join(OVERLAY_MODES), "overlay='mask'")
+    check_overlay(overlay)
     gray, covered, warnings = frame.gray, None, []
     if overlay != "keep":
         found = find_overlay(gray)
@@ -62,6 +61,12 @@ def prepare(frame: Frame, size: int, overlay: str = "mask") -> Prepared:
     pixels, record = letterbox(gray, size)
     spacing = None if frame.mm_per_pixel is None else record.spacing_in(frame.mm_per_pixel)
     return Prepared(pixels, record, spacing, covered, tuple(warnings))
+
+
+def check_overlay(mode: str) -> None:
+    """Raise ``UsageError`` unless ``mode`` is one of ``OVERLAY_MODES``."""
+    if mode not in OVERLAY_MODES:
+        raise UsageError(f"overlay mode {mode!r}", "one of " + ", ".join(OVERLAY_MODES), "overlay='mask'")
 
 
 def to_tensor(pictures: Sequence[Pixels], mean: Sequence[float], std: Sequence[float]) -> Tensor:
