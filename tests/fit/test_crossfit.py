@@ -1,0 +1,87 @@
+"""A whole recipe: what comes out is a model folder that loads and answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fetalclip
+from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.errors import OutputError
+from fetalclip.fit import Recipe, crossfit, train
+from fetalclip.fit.heldout import HeldOut
+from fetalclip.frame import Frame
+
+
+@pytest.fixture
+def corpora(monkeypatch, corpus):
+    asked = []
+
+    def build_corpus(data, side, cache=None):
+        asked.append((data, side, cache))
+        return corpus
+
+    monkeypatch.setattr(crossfit, "build_corpus", build_corpus)
+    return asked
+
+
+def frame(number: int) -> Frame:
+    return Frame(np.random.default_rng(number).integers(0, 256, (60, 80), dtype=np.uint8))
+
+
+@pytest.mark.slow
+def test_a_whole_recipe_gives_a_model_that_answers(recipe, corpora, quick, tmp_path, monkeypatch):
+    recipe = replace(recipe, crossfit_folds=(1, 2), optim=replace(recipe.optim, epochs=1))
+    recipe = replace(recipe, data=replace(recipe.data, train_folds=(0, 1, 2, 3, 4), validate_fold=-1))
+    said = []
+    folder = train(recipe, tmp_path / "run", say=said.append)
+    assert folder == tmp_path / "run" / "model"
+    assert [(side, cache) for _, side, cache in corpora] == [(37, tmp_path / "cache")]
+    assert sum("held out" in line for line in said) == 2
+
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    assert (config["name"], config["license"]) == ("small", "CC-BY-4.0")
+    assert config["training"]["recipe"] == json.loads(json.dumps(recipe.to_dict()))
+    found = config["training"]["calibration"]
+    for key in ("temperature", "outlier_threshold", "min_probability"):
+        assert config["planes"][key] == found[key]
+    assert [fold["n"] for fold in config["results"]["cross_fit"]] == [4, 4]
+    for fold in (1, 2):
+        facts = json.loads((tmp_path / "run" / f"fold-{fold}" / "recipe.json").read_text())["recipe"]["data"]
+        assert facts["validate_fold"] == fold
+        assert fold not in facts["train_folds"]
+        assert len(facts["train_folds"]) == 4
+
+    model = fetalclip.load(folder)
+    assert model.card.name == "small"
+    scans = [frame(i) for i in range(3)]
+    answers = model.planes(scans)
+    assert [len(a.scores) for a in answers] == [9] * 3
+    assert model.encode_image(scans).shape == (3, 16)
+
+    # Again: every part is taken up, nothing is trained, and the same weights come out.
+    monkeypatch.setattr(crossfit.Training, "step", lambda *_: pytest.fail("trained again"))
+    sha = config["weights"]["sha256"]
+    train(recipe, tmp_path / "run", say=said.append)
+    assert json.loads((folder / "config.json").read_text("utf-8"))["weights"]["sha256"] == sha
+
+
+def test_a_supervised_recipe_gives_a_classifier(recipe, corpora, quick, tmp_path):
+    recipe = replace(recipe, objective="supervised", optim=replace(recipe.optim, epochs=1))
+    model = fetalclip.load(train(recipe, tmp_path / "run", say=lambda _: None))
+    answer = model.planes(frame(0))
+    assert tuple(answer.scores) == KNOWN
+    assert sum(answer.scores.values()) == pytest.approx(1)
+    assert not answer.abstained
+    held = HeldOut.load(tmp_path / "run" / "heldout.npz")
+    assert held.names == KNOWN
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(corpora, tmp_path):
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(OutputError, match="holds a run"):
+        train(Recipe(), tmp_path, resume=False)
+    assert corpora == []

@@ -1,0 +1,230 @@
+"""``load`` and the model object: the same answer by every way in, and no file stops a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fetalclip
+from fetalclip.api import FetalCLIP, load
+from fetalclip.clinical.prompts import load_prompts
+from fetalclip.encoder.engine import unit
+from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable, UsageError
+from fetalclip.frame import Frame
+from fetalclip.models.tiny import build_tiny
+from fetalclip.models.weights import save_folder
+from fetalclip.overlay import mask_overlay, overlay_only
+from fetalclip.phantom import PLANES, draw
+from fetalclip.preprocess import prepare
+from fetalclip.result import PlaneScores
+
+TINY = "fetalclip-tiny"
+
+
+@pytest.fixture(scope="module")
+def model() -> FetalCLIP:
+    return load(TINY, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    return [draw(plane, seed, profile="test").frame for seed, plane in enumerate(PLANES)]
+
+
+@pytest.fixture
+def files(frames, tmp_path):
+    """Two pictures with a broken file between them, and one that is not there."""
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png", "missing.png")]
+    Image.fromarray(frames[0].gray).save(paths[0])
+    paths[1].write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    Image.fromarray(frames[1].gray).save(paths[2])
+    return paths
+
+
+def same(one: PlaneScores, other: PlaneScores) -> None:
+    assert list(one.scores) == list(other.scores)
+    assert dict(one.scores) == pytest.approx(dict(other.scores), abs=1e-6)
+    assert one.outlier == pytest.approx(other.outlier, abs=1e-6)
+    assert (one.label, one.abstained, one.reason) == (other.label, other.abstained, other.reason)
+
+
+def test_the_tiny_model_is_the_same_every_time(model, frames):
+    again = load(TINY, device="cpu")
+    np.testing.assert_array_equal(again.encode_image(frames[:2]), model.encode_image(frames[:2]))
+    np.testing.assert_array_equal(again.encode_text(["a heart"]), model.encode_text(["a heart"]))
+    assert model.card.name == TINY
+
+
+def test_the_public_name_is_this_load(model):
+    assert fetalclip.load is load
+
+
+def test_one_frame_gives_one_answer_and_a_list_a_list(model, frames):
+    single = model.planes(frames[0])
+    assert isinstance(single, PlaneScores)
+    listed = model.planes([frames[0]])
+    assert isinstance(listed, list)
+    same(single, listed[0])
+    assert model.planes([]) == []
+
+
+def test_a_batch_answers_each_as_alone(model, frames):
+    for frame, answer in zip(frames, model.planes(tuple(frames)), strict=True):
+        same(answer, model.planes(frame))
+
+
+def test_probabilities_are_of_the_published_nine(model, frames):
+    answer = model.planes(frames[0])
+    assert list(answer.scores) == list(load_prompts("planes-9"))
+    assert sum(answer.scores.values()) == pytest.approx(1)
+
+
+def test_prompts_by_name_by_set_and_by_file_are_one(model, frames, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"heart": ["fetal heart", "the heart"], "leg": ["a fetal leg"]}')
+    by_file = model.planes(frames[0], prompts=path)
+    assert list(by_file.scores) == ["thorax", "leg"]
+    same(by_file, model.planes(frames[0], prompts=str(path)))
+    same(by_file, model.planes(frames[0], prompts={"heart": ["fetal heart", "the heart"], "leg": ["a fetal leg"]}))
+    same(model.planes(frames[0], prompts="planes-4"), model.planes(frames[0], prompts=load_prompts("planes-4")))
+
+
+@pytest.mark.parametrize("prompts", [{}, {"a": ["x"]}, {"a": [], "b": ["y"]}, "no-such-set", ""])
+def test_prompts_that_are_none_are_refused(model, frames, prompts):
+    with pytest.raises(UsageError):
+        model.planes(frames[0], prompts=prompts)
+    with pytest.raises(UsageError):
+        model.analyze([], prompts=prompts)
+
+
+def test_embeddings_have_unit_length_unless_raw(model, frames):
+    raw, whole = (model.encode_image(frames, normalize=n) for n in (False, True))
+    assert (whole.shape, whole.dtype) == ((len(frames), 16), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(unit(raw), whole, rtol=1e-5, atol=1e-7)
+    words = ["fetal heart", "a femur"]
+    np.testing.assert_allclose(np.linalg.norm(model.encode_text(words), axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(unit(model.encode_text(words, normalize=False)), model.encode_text(words), rtol=1e-5)
+    assert model.encode_text("a femur").shape == (1, 16)
+    np.testing.assert_array_equal(model.encode_text("a femur")[0], model.encode_text(words)[1])
+    assert model.encode_image([]).shape == model.encode_text([]).shape == (0, 16)
+
+
+def test_scores_are_the_scaled_cosines_of_the_embeddings(model, frames):
+    prompts = load_prompts("planes-4")
+    classes = np.stack([model.encode_text(texts).mean(axis=0) for texts in prompts.values()])
+    logits = model.encoder.scale * model.encode_image(frames[0]) @ unit(classes).T
+    p = np.exp(logits[0] - logits.max())
+    answer = model.planes(frames[0], prompts="planes-4")
+    np.testing.assert_allclose(list(answer.scores.values()), p / p.sum(), atol=1e-5)
+
+
+@pytest.mark.parametrize("overlay", ["mask", "keep", "only"])
+def test_the_overlay_is_treated_as_asked(model, frames, overlay):
+    frame = frames[0]
+    treated = {"mask": mask_overlay, "only": overlay_only, "keep": lambda gray: gray}[overlay](frame.gray)
+    wanted = model.encode_image(frame.with_pixels(treated), overlay="keep")
+    np.testing.assert_allclose(model.encode_image(frame, overlay=overlay), wanted, rtol=1e-5, atol=1e-6)
+    same(model.planes(frame, overlay=overlay), model.planes(frame.with_pixels(treated), overlay="keep"))
+
+
+def test_an_unknown_overlay_mode_is_refused(model, frames, files):
+    with pytest.raises(UsageError, match="overlay mode"):
+        model.planes(frames[0], overlay="off")
+    with pytest.raises(UsageError, match="overlay mode"):
+        model.analyze(files, overlay="off")  # at the call, before the first file
+
+
+def test_a_bad_file_is_a_line_and_the_rest_go_on(model, files):
+    lines = list(model.analyze(files))
+    assert [line.input.path for line in lines] == [str(path) for path in files]
+    assert [line.error is None for line in lines] == [True, False, True, False]
+    for line in lines:
+        said = line.to_dict()
+        assert said["provenance"]["model"] == TINY
+        assert said["provenance"]["seconds"] >= 0
+        if line.error:
+            assert line.plane is None
+            assert "Traceback" not in line.error
+            assert said["biometry"] is None
+    good = lines[0].to_dict()
+    assert (good["input"]["kind"], good["input"]["frames"]) == ("image", 1)
+    assert good["plane"]["scores"].keys() == load_prompts("planes-9").keys()
+
+
+def test_analyze_answers_as_planes_does(model, frames, files):
+    lines = list(model.analyze([files[0], files[2]]))
+    for line, answer in zip(lines, model.planes(frames[:2]), strict=True):
+        same(line.plane, answer)
+
+
+def test_analyze_reads_one_file_at_a_time(model, files):
+    lines = model.analyze(iter(files))
+    assert next(lines).error is None
+    files[2].unlink()
+    assert [line.error is None for line in lines] == [False, False, False]
+
+
+@pytest.mark.parametrize("tasks", [["age"], ["planes", "nonsense"], ["Planes"], "planes"])
+def test_an_unknown_task_is_refused_at_the_call(model, files, tasks):
+    with pytest.raises(UsageError, match="planes"):
+        model.analyze(files, tasks)
+
+
+def test_no_task_asked_none_answered(model, files):
+    line = next(model.analyze(files, ()))
+    assert (line.plane, line.error) == (None, None)
+
+
+def test_spacing_by_table_goes_before_spacing_for_all(model, files):
+    table = {"c.png": (0.3, 0.4)}
+    lines = list(model.analyze(files, spacing=(0.1, 0.2), spacing_table=table))
+    assert [line.input.mm_per_pixel for line in lines] == [(0.1, 0.2), None, (0.3, 0.4), None]
+    assert next(model.analyze(files)).input.mm_per_pixel is None
+
+
+def test_warnings_of_the_picture_and_of_the_answer_are_told(model, files, monkeypatch):
+    from dataclasses import replace
+
+    from fetalclip import api
+
+    monkeypatch.setattr(api, "prepare", lambda *args: replace(prepare(*args), warnings=("half is covered",)))
+    monkeypatch.setattr(model._planes, "rule", replace(model._planes.rule, min_probability=1.0))
+    line = next(model.analyze(files))
+    assert line.plane.abstained
+    assert line.warnings[0] == "half is covered"
+    assert line.plane.reason in line.warnings[1]
+    assert line.error is None
+
+
+def test_an_unknown_model_is_told():
+    with pytest.raises(ModelNotFound, match=TINY):
+        load("fetalclip-tinny")
+
+
+def test_a_known_model_without_weights_is_told():
+    with pytest.raises(NotAvailable, match="fetalclip-vit-l-14"):
+        load("fetalclip-vit-l-14")
+
+
+def test_an_unknown_device_is_told():
+    with pytest.raises(UsageError):
+        load(TINY, device="abacus")
+
+
+def test_a_folder_loads_and_a_damaged_one_is_told(model, frames, tmp_path):
+    config, network, tokenizer = build_tiny()
+    words = {"schema": "fetalclip.model/1", "name": "mine", "summary": "", "license": "CC0-1.0"}
+    config = {**words, **config, "training": {}, "results": {}}
+    folder = save_folder(network, tokenizer, config, tmp_path / "mine", "# mine\n")
+    mine = load(folder)
+    assert mine.card.name == "mine"
+    # Half precision on disk: nearly the same direction.
+    assert (mine.encode_image(frames) * model.encode_image(frames)).sum(axis=1).min() > 0.999
+    line = next(mine.analyze([]), None)
+    assert line is None
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadCheckpoint, match=r"model\.safetensors"):
+        load(str(folder))
