@@ -46,7 +46,8 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None) -> FetalCL
         config = card.config
         model, tokenizer = load_folder(card.folder, config)
     pre = config["preprocess"]
-    normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]))
+    mirror = bool(pre.get("mirror", False))
+    normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]), mirror)
     encoder = Encoder(model, tokenizer, normalisation, device_choice(device))
     return FetalCLIP(card, encoder, PlaneRule.from_config(config))
 

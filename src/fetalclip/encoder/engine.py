@@ -20,11 +20,19 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Side of the square and the statistics the tower was trained with."""
+    """What the tower was trained with.
+
+    Attributes:
+        image_size: side of the square, pixels.
+        mean, std: statistics of the channels, for values in 0-1.
+        mirror: the embedding is the mean over the picture and its left-right mirror image (twice the work; for
+            towers trained on mirrored pictures, to which left and right mean nothing).
+    """
 
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    mirror: bool = False
 
 
 class Encoder:
@@ -70,7 +78,10 @@ class Encoder:
         for start in range(0, len(pictures), self.batch):
             n = self.normalisation
             x = to_tensor(pictures[start : start + self.batch], n.mean, n.std).to(self.device)
-            parts.append(self.model.encode_image(x, normalize=False).float().cpu().numpy())
+            raw = self.model.encode_image(x, normalize=False)
+            if n.mirror:
+                raw = (raw + self.model.encode_image(x.flip(-1), normalize=False)) / 2
+            parts.append(raw.float().cpu().numpy())
         return np.concatenate(parts) if parts else np.zeros((0, self.model.architecture.embed_dim), np.float32)
 
     @torch.inference_mode()

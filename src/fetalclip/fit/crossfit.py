@@ -17,7 +17,8 @@ from fetalclip.errors import OutputError
 from fetalclip.fit.calibrate import Calibration, calibrate
 from fetalclip.fit.corpus import Corpus, build_corpus
 from fetalclip.fit.heldout import HeldOut
-from fetalclip.fit.loop import MEAN, STD, Training, commit, environment
+from fetalclip.fit.loop import MEAN, MIRROR, STD, Training, commit, environment
+from fetalclip.fit.memory import keep_freed_memory
 from fetalclip.fit.recipe import Recipe
 from fetalclip.models.weights import save_folder
 
@@ -43,6 +44,7 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
     """
     if not resume and (out / "recipe.json").exists():
         raise OutputError(f"run folder {out} holds a run", "an empty folder", "--resume, or another --out folder")
+    keep_freed_memory()
     corpus = build_corpus(recipe.data, round(recipe.model.image_size * STORE), cache=out.parent / "cache")
     held = [_fold(recipe, fold, corpus, out, resume, say) for fold in recipe.crossfit_folds]
     found = calibrate(held) if held and recipe.objective == "contrastive" else None
@@ -84,6 +86,7 @@ def _write(
             "image_size": recipe.model.image_size,
             "mean": list(MEAN),
             "std": list(STD),
+            "mirror": MIRROR,
             "overlay": "mask",
         },
         "planes": {

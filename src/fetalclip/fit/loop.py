@@ -35,6 +35,9 @@ from fetalclip.preprocess.pipeline import normalise
 from fetalclip.tasks import PlaneRule
 
 MEAN, STD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)  # of the ImageNet start: (x - 127) / 128
+# Training mirrors at random, so at inference both sides are looked at: on held-out training patients of three folds
+# (539 planes) this took the wrong answers from 10 to 8, on HC18's validation fold from 7 to 6 of 3 x 148.
+MIRROR = True
 
 
 class Training:
@@ -132,7 +135,7 @@ class Training:
 
     def look(self, rows: np.ndarray) -> HeldOut:
         """Score rows with the model as it stands."""
-        normalisation = Normalisation(self.recipe.model.image_size, MEAN, STD)
+        normalisation = Normalisation(self.recipe.model.image_size, MEAN, STD, MIRROR)
         encoder = Encoder(self.model, self.tokenizer, normalisation, self.device)
         return look(encoder, self.rule, self.corpus, rows)
 
