@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,16 @@ def test_images_are_the_towers_raw_output(parts, encoder):
     with torch.inference_mode():
         wanted = parts[0].visual(to_tensor(two, NORMALISATION.mean, NORMALISATION.std)).numpy()
     close(encoder.images(two), wanted)
+
+
+def test_mirrored_it_is_the_mean_of_both_sides(parts, encoder):
+    five = pictures(5)
+    both = Encoder(*parts, replace(NORMALISATION, mirror=True), "cpu", batch=4)
+    flipped = [np.ascontiguousarray(picture[:, ::-1]) for picture in five]
+    wanted = (encoder.images(five) + encoder.images(flipped)) / 2
+    assert np.abs(encoder.images(five) - wanted).max() > 1e-3 * np.abs(wanted).max()
+    close(both.images(five), wanted)
+    close(both.images(flipped), wanted)  # so left and right mean nothing
 
 
 def test_nothing_in_nothing_out(encoder):

@@ -83,9 +83,23 @@ def test_an_epoch_holds_every_plane_once_and_the_asked_shares(make_corpus, recip
         assert (far, near) == (2, 2)
 
 
-def test_simulated_pictures_are_at_most_a_tenth_by_default():
-    data = module.Recipe().data
-    assert data.simulated_per_epoch <= 0.1 * (data.hc18_per_epoch + data.simulated_per_epoch + 3000)
+def test_shares_are_of_the_pictures_with_a_plane(make_corpus, recipe):
+    assert Batches(make_corpus(4), recipe).shares() == {"hc18": 3 / 69, "planes": 64 / 69, "simulated": 2 / 69}
+
+
+def test_every_step_of_every_epoch_changes_pictures_in_its_own_way(corpus, recipe, monkeypatch):
+    seeds = []
+
+    def recorded(x, size, ranges, generator):
+        seeds.append(generator.initial_seed())
+        return x[:, :size, :size], torch.ones(len(x))
+
+    monkeypatch.setattr(module, "augment", recorded)
+    for seed in (0, 1, 7):
+        batches = Batches(corpus, replace(recipe, seed=seed))
+        for epoch in range(3):
+            list(batches.epoch(epoch))
+    assert len(set(seeds)) == len(seeds) == 27
 
 
 def test_what_a_batch_says_is_true(make_corpus, recipe, monkeypatch):

@@ -10,8 +10,9 @@ import pytest
 
 import fetalclip
 from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.encoder.engine import Normalisation
 from fetalclip.errors import OutputError
-from fetalclip.fit import Recipe, crossfit, train
+from fetalclip.fit import Recipe, crossfit, loop, train
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.frame import Frame
 
@@ -57,6 +58,7 @@ def test_a_whole_recipe_gives_a_model_that_answers(recipe, corpora, quick, tmp_p
 
     model = fetalclip.load(folder)
     assert model.card.name == "small"
+    assert model.encoder.normalisation == Normalisation(32, loop.MEAN, loop.STD, loop.MIRROR)
     scans = [frame(i) for i in range(3)]
     answers = model.planes(scans)
     assert [len(a.scores) for a in answers] == [9] * 3
