@@ -86,15 +86,11 @@ def command(words: Sequence[str]) -> Callable[[], object]:
     return run
 
 
-def compare(
-    name: str, words: Sequence[str], baseline: Sequence[str], runs: int, target: float
-) -> Measure:
+def compare(name: str, words: Sequence[str], baseline: Sequence[str], runs: int, target: float) -> Measure:
     """One program against another."""
     ours, theirs = turn_by_turn(command(words), command(baseline), runs)
     shown = " ".join(["python", *baseline[1:]])
-    return Measure(
-        name, min(ours), statistics.median(ours), shown, min(theirs), statistics.median(theirs), target
-    )
+    return Measure(name, min(ours), statistics.median(ours), shown, min(theirs), statistics.median(theirs), target)
 
 
 def check_no_torch() -> list[str]:
@@ -139,9 +135,7 @@ def warm(name: str, runs: int) -> list[Measure]:
             for part in parts:
                 model.encoder.images(prepared[part])
 
-        a, b = (
-            [seconds / len(frames) for seconds in times] for times in turn_by_turn(ours, tower, runs)
-        )
+        a, b = ([seconds / len(frames) for seconds in times] for times in turn_by_turn(ours, tower, runs))
         measures.append(
             Measure(
                 f"warm image, batch {size}",
@@ -179,9 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     python = sys.executable
     loads = check_no_torch()
-    measures = [
-        compare("fetalclip --help", [*PROGRAM, "--help"], [python, "-c", "pass"], options.runs, HELP_TARGET)
-    ]
+    measures = [compare("fetalclip --help", [*PROGRAM, "--help"], [python, "-c", "pass"], options.runs, HELP_TARGET)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.png"
         save(pictures(1)[0], path)

@@ -49,9 +49,7 @@ def test_an_empty_file_is_the_defaults(tmp_path):
 
 
 def test_a_file_states_only_differences(tmp_path):
-    found = load(
-        tmp_path, "epochs: 3\nfolds: [2, 3]\noptim:\n  rate: 5e-4\n  betas: [0.8, 1]\n  clip: null\n"
-    )
+    found = load(tmp_path, "epochs: 3\nfolds: [2, 3]\noptim:\n  rate: 5e-4\n  betas: [0.8, 1]\n  clip: null\n")
     assert found == Recipe(epochs=3, folds=(2, 3), optim=Optim(rate=5e-4, betas=(0.8, 1.0), clip=None))
     assert isinstance(found.optim.rate, float)
     with pytest.raises(FrozenInstanceError):
@@ -61,9 +59,7 @@ def test_a_file_states_only_differences(tmp_path):
 
 
 def test_words_win_over_the_file_and_the_last_wins(tmp_path):
-    found = load(
-        tmp_path, "epochs: 3\n", "epochs=4", "optim.rate=1e-5", "epochs=5", "folds=[7]", "resume=true"
-    )
+    found = load(tmp_path, "epochs: 3\n", "epochs=4", "optim.rate=1e-5", "epochs=5", "folds=[7]", "resume=true")
     assert found == Recipe(epochs=5, folds=(7,), resume=True, optim=Optim(rate=1e-5))
 
 

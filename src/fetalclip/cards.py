@@ -99,9 +99,7 @@ def list_cards() -> list[Card]:
         try:
             card = read_folder(path)
             if card.name != path.name:
-                raise BadCheckpoint(
-                    f"{path.name}/config.json is named {card.name!r}", "the folder's own name"
-                )
+                raise BadCheckpoint(f"{path.name}/config.json is named {card.name!r}", "the folder's own name")
             found[path.name] = card
         except BadCheckpoint as error:
             summary = found[path.name].summary if path.name in found else "A bundled model that is damaged."
@@ -131,9 +129,7 @@ def get_card(name: str | Path) -> Card:
     if is_folder:
         return read_folder(path)
     if is_there:
-        raise ModelNotFound(
-            f"{word!r} is a file", "a model folder or a name", f"fetalclip models show {path.parent}"
-        )
+        raise ModelNotFound(f"{word!r} is a file", "a model folder or a name", f"fetalclip models show {path.parent}")
     near = get_close_matches(word, cards, n=1)
     fix = near[0] if near else "fetalclip models list"
     raise ModelNotFound(f"no model {word!r:.200}", "a model folder or one of " + ", ".join(cards), fix)
@@ -206,11 +202,7 @@ class _Checker:
         return value
 
     def wrong(self, key: str, value: Any, expected: str) -> BadCheckpoint:
-        shown = (
-            f"{value!r:.60}"
-            if isinstance(value, (str, int, float, bool, type(None)))
-            else type(value).__name__
-        )
+        shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
         return BadCheckpoint(f"{key!r} in {self.where} is {shown}", expected, "a model folder that is whole")
 
     def text(self, key: str, fits: Any, expected: str) -> None:
@@ -233,11 +225,7 @@ class _Checker:
     def triple(self, key: str, low: float, high: float) -> None:
         expected = f"three numbers from {low:g} to {high:g}"
         value = self.find(key, expected)
-        fits = (
-            isinstance(value, list)
-            and len(value) == 3
-            and all(_is_number(v) and low <= v <= high for v in value)
-        )
+        fits = isinstance(value, list) and len(value) == 3 and all(_is_number(v) and low <= v <= high for v in value)
         if not fits:
             raise self.wrong(key, value, expected)
 
@@ -267,9 +255,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     where = f"{path.parent.name}/{path.name}"
     try:
         if not path.is_file():
-            raise BadCheckpoint(
-                f"no {path.name} in {path.parent.name}", "a model folder", "fetalclip models list"
-            )
+            raise BadCheckpoint(f"no {path.name} in {path.parent.name}", "a model folder", "fetalclip models list")
         with path.open("rb") as stream:
             raw = stream.read(_MAX_CONFIG_BYTES + 1)
         if len(raw) > _MAX_CONFIG_BYTES:
@@ -278,9 +264,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadCheckpoint(f"{where} could not be read ({error.strerror})", "a readable file") from error
     except (ValueError, RecursionError) as error:
-        raise BadCheckpoint(
-            f"{where} is not JSON", "one JSON object", "a model folder that is whole"
-        ) from error
+        raise BadCheckpoint(f"{where} is not JSON", "one JSON object", "a model folder that is whole") from error
     if not isinstance(data, dict):
         raise BadCheckpoint(f"{where} holds a {type(data).__name__}", "one JSON object")
     return data

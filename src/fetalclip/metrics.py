@@ -141,9 +141,7 @@ def expected_calibration_error(probability: Reals, correct: npt.NDArray[np.bool_
 # ---------------------------------------------------------------- intervals
 
 
-def group_bootstrap(
-    statistic: Statistic, groups: Sequence[Hashable], n: int = 1000, seed: int = 0
-) -> Estimate:
+def group_bootstrap(statistic: Statistic, groups: Sequence[Hashable], n: int = 1000, seed: int = 0) -> Estimate:
     """A score with its 95 % percentile interval from resampling whole groups with replacement.
 
     Args:

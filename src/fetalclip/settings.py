@@ -39,9 +39,7 @@ def cache_folder() -> Path:
     if own:
         return Path(own).expanduser()
     if sys.platform == "win32":
-        return (
-            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fetalclip" / "Cache"
-        )
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fetalclip" / "Cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "fetalclip"
     base = os.environ.get("XDG_CACHE_HOME", "")
@@ -124,9 +122,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} twice", key.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
 
@@ -166,9 +162,7 @@ def _set(values: dict[str, Any], word: str, cls: type) -> None:
         cls = declared  # type: ignore[assignment]
         inner = inner.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise BadRecipe(
-                f"{name!r} is a {_kind(inner)} in the file", f"keys below it, since {key!r} was given"
-            )
+            raise BadRecipe(f"{name!r} is a {_kind(inner)} in the file", f"keys below it, since {key!r} was given")
     _known(last, cls, ".".join(parents), "the command line")
     inner[last] = _Word(text)
 

@@ -31,7 +31,7 @@ def test_saved_answers_as_a_table(answers, capsys):
     assert main(["bench", "planes", "--predictions", str(answers)]) == 0
     out, err = capsys.readouterr()
     assert "macro F1" in out
-    assert "Goal not reached: macro F1" in err
+    assert "Goal not reached: Saved answers: macro F1" in err
 
 
 @pytest.mark.parametrize(

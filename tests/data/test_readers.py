@@ -93,9 +93,7 @@ def test_head_structures_follow_the_planes_table(root: Path) -> None:
 
 def test_head_structures_refuse_to_guess_a_side(root: Path) -> None:
     (root / "fetal_planes_db" / "FETAL_PLANES_DB_data.csv").unlink()
-    with pytest.raises(
-        DataMissing, match=r"2 patients are not in the frozen split.*FETAL_PLANES_DB_data\.csv"
-    ):
+    with pytest.raises(DataMissing, match=r"2 patients are not in the frozen split.*FETAL_PLANES_DB_data\.csv"):
         read_dataset("head-structures", root)
     assert len(read_dataset("head-structures", root, strict=False)) == 3
 
@@ -134,9 +132,7 @@ def test_unknown_data_set_lists_the_known() -> None:
 def test_missing_pictures_are_counted_and_named(root: Path) -> None:
     for picture in (root / "hc18" / "training_set").glob("900[0-4]_HC.png"):
         picture.unlink()
-    with pytest.raises(
-        DataMissing, match=r"5 of 7 pictures are missing, first \d+_HC.png, \d+_HC.png, \d+_HC"
-    ):
+    with pytest.raises(DataMissing, match=r"5 of 7 pictures are missing, first \d+_HC.png, \d+_HC.png, \d+_HC"):
         read_dataset("hc18", root)
     assert len(read_dataset("hc18", root, strict=False)) == 2
 

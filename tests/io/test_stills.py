@@ -258,9 +258,7 @@ def test_a_loop_of_tiff_pages_ends() -> None:
 
 def test_animations_give_their_first_picture() -> None:
     for form, options in (("PNG", {}), ("WEBP", {"lossless": True})):
-        data = encode(
-            picture(GREY), form, save_all=True, append_images=[picture(GREY[::-1].copy())], **options
-        )
+        data = encode(picture(GREY), form, save_all=True, append_images=[picture(GREY[::-1].copy())], **options)
         frame = read(data)
         assert np.array_equal(frame.pixels, GREY)
         assert frame.info["pages"] == 2
@@ -434,12 +432,7 @@ def png_header(width: int, height: int) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 def bombs() -> dict[str, bytes]:

@@ -71,9 +71,7 @@ def test_pixels_do_not_depend_on_the_process():
         "print(h.hexdigest())"
     )
     env = {**os.environ, "PYTHONHASHSEED": "77"}
-    out = subprocess.run(
-        [sys.executable, "-c", code, *kinds], env=env, capture_output=True, text=True, check=True
-    )
+    out = subprocess.run([sys.executable, "-c", code, *kinds], env=env, capture_output=True, text=True, check=True)
     here = hashlib.sha256()
     for kind in kinds:
         here.update(far(kind, 5, "train", (96, 64)).pixels.tobytes())
@@ -118,10 +116,7 @@ def test_speckle_ignores_the_plane_and_has_rayleigh_contrast():
 @pytest.mark.parametrize("profile", ["train", "test"])
 def test_blurring_takes_the_ring_away(profile):
     gray = plane()
-    ring = (
-        np.abs(np.hypot((np.mgrid[:151, :200][1] - 100) / 45, (np.mgrid[:151, :200][0] - 75.5) / 35) - 1)
-        < 0.08
-    )
+    ring = np.abs(np.hypot((np.mgrid[:151, :200][1] - 100) / 45, (np.mgrid[:151, :200][0] - 75.5) / 35) - 1) < 0.08
     inside = np.hypot((np.mgrid[:151, :200][1] - 100) / 45, (np.mgrid[:151, :200][0] - 75.5) / 35) < 0.85
     before = gray[ring].mean() - gray[inside].mean()
     for seed in range(12):
@@ -164,9 +159,7 @@ def test_shuffling_keeps_the_histogram_and_moves_every_patch(profile):
     gray = np.random.default_rng(1).integers(0, 256, (151, 200)).astype(np.uint8)
     for seed in range(10):
         moved = near("shuffled", seed, gray, profile).pixels
-        assert np.array_equal(
-            np.bincount(moved.ravel(), minlength=256), np.bincount(gray.ravel(), minlength=256)
-        )
+        assert np.array_equal(np.bincount(moved.ravel(), minlength=256), np.bincount(gray.ravel(), minlength=256))
         assert (moved[:144, :192] == gray[:144, :192]).mean() < 0.05  # chance alone is 1/256
 
 

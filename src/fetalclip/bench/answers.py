@@ -100,9 +100,7 @@ class Answers:
     def where(self, chosen: npt.NDArray[np.bool_]) -> Answers:
         """The answers at which ``chosen``, bool (n,), is True."""
         at = np.flatnonzero(chosen)
-        truth, group, label = (
-            tuple(names[i] for i in at) for names in (self.truth, self.group, self.label)
-        )
+        truth, group, label = (tuple(names[i] for i in at) for names in (self.truth, self.group, self.label))
         return Answers(truth, group, label, self.probability[at], self.abstained[at])
 
     def macro_f1(self) -> Statistic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,7 @@ from fetalclip.cards import Card
 from fetalclip.errors import OutputError, UsageError
 from fetalclip.result import DISCLAIMER
 
-_LIMITS = """\
-- It knows four planes: abdomen, brain, femur and thorax (the four-chamber view). The other candidates of the nine-way
-  set are distractors: their texts were trained as true of no picture, and no picture of them was trained on. An
-  answer of `kidney`, `lips_nose`, `profile_patient`, `spine` or `cervix` is not evidence of that plane.
-- Captions were made from the same labels the benchmark scores, so planes are *prompted*, not zero-shot.
-- Two hospitals in one country, one in another, four kinds of machine. Other sites, machines, trimesters and
-  populations are untested. Pictures were reduced in size and to 64 grey levels.
-- Abstention was trained on drawn and wrecked pictures; the test kinds below are drawn with other styles, ranges and
-  seeds, but the near kinds (speckle, blurred, inverted, shuffled) are of the families trained on.
-- HC18 counts examinations, not women: one woman may have several.
-- Left-right orientation carries no meaning: training mirrored pictures at random."""
+_NO_LIMITS = "None written yet: name what this model was not trained on and not measured with."
 
 
 def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
@@ -45,8 +36,9 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     measured = result["provenance"].get("model_sha256")
     if measured != card.sha256:
         raise UsageError("results of other weights than this folder's", "a result of the same weights")
-    config = {**card.config, "results": {**card.config["results"], "bench_planes": dict(result)}}
-    text = render(config, result, command)
+    measured_by = {**result, "command": command}
+    config = {**card.config, "results": {**card.config["results"], "bench_planes": measured_by}}
+    text = render(config)
     try:
         _replace(card.folder / "README.md", text)
         _replace(card.folder / "config.json", json.dumps(config, indent=1, ensure_ascii=False) + "\n")
@@ -55,9 +47,9 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     return card.folder / "README.md"
 
 
-def render(config: Mapping[str, Any], result: Mapping[str, Any], command: str) -> str:
-    """The card as Markdown."""
-    training, planes = config["training"], config["planes"]
+def render(config: Mapping[str, Any]) -> str:
+    """The card as Markdown, from a ``config.json`` that holds results of ``bench planes``."""
+    training, planes, result = config["training"], config["planes"], config["results"]["bench_planes"]
     recipe = training["recipe"]
     return "\n".join(
         [
@@ -93,17 +85,23 @@ def render(config: Mapping[str, Any], result: Mapping[str, Any], command: str) -
             "",
             "## Results",
             "",
-            f"Measured by `{command}`; intervals are 95 %, bootstrapped by patient or examination.",
+            f"Measured by `{result['command']}`; intervals are 95 %, bootstrapped by patient or examination.",
             "",
             *_table(result),
             "",
             *_notes(result),
             "## Limits",
             "",
-            _LIMITS,
+            _limits(config["name"]),
             "",
         ]
     )
+
+
+def _limits(name: str) -> str:
+    """The limits of one model, written by people: ``assets/limits/NAME.md``."""
+    path = files("fetalclip") / "assets" / "limits" / f"{name}.md"
+    return path.read_text("utf-8").strip() if path.is_file() else _NO_LIMITS
 
 
 def _cross_fit(config: Mapping[str, Any], planes: Mapping[str, Any]) -> list[str]:

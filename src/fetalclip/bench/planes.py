@@ -117,9 +117,7 @@ def run(
         notes.append(f"measured on the {options.split} side: for choosing, not a result to report")
     many = said["many mask"]
     provenance = _provenance(model, supervised, options) | {"seconds": time.perf_counter() - began}
-    return BenchResult(
-        "planes", len(rows), tuple(metrics), null_rows(many), confusion(many), provenance, tuple(notes)
-    )
+    return BenchResult("planes", len(rows), tuple(metrics), null_rows(many), confusion(many), provenance, tuple(notes))
 
 
 def _check(options: Options) -> None:
@@ -132,11 +130,7 @@ def _check(options: Options) -> None:
 
 
 def _plane_rows(root: str | Path, options: Options) -> list[Row]:
-    rows = [
-        row
-        for row in read_dataset("fetal-planes-db", root)
-        if row.split == options.split and row.plane in PLANES
-    ]
+    rows = [row for row in read_dataset("fetal-planes-db", root) if row.split == options.split and row.plane in PLANES]
     if not rows:
         raise DataMissing(f"'{root}' has no {', '.join(PLANES)} picture in the {options.split} split", "one or more")
     return refusals.spread(rows, options.limit)
@@ -212,9 +206,7 @@ def _heads(way: Way, rows: Sequence[Row], options: Options) -> list[Metric]:
         first = f"of these, below {smallest:.1f} mm: abstained"
         add = partial(Metric, section=section, unit="examinations")
         metrics.append(add(f"hc18_brain{end}", "called brain", found=of.called("brain"), goal=HEADS_GOAL))
-        metrics.append(
-            add(f"hc18_abstained{end}", "abstained", found=of.abstention(), goal=HEADS_REFUSED_GOAL)
-        )
+        metrics.append(add(f"hc18_abstained{end}", "abstained", found=of.abstention(), goal=HEADS_REFUSED_GOAL))
         if len(tiny):
             name = f"hc18_abstained_first_trimester{end}"
             metrics.append(add(name, first, found=tiny.abstention(), goal=HEADS_REFUSED_GOAL))

@@ -37,9 +37,7 @@ def planes_from_predictions(path: str | Path) -> BenchResult:
     prediction, label, group, digest = _load(path)
     notes = []
     if group is None:
-        notes.append(
-            "no \"group\" in the file: intervals take every picture for a patient of its own and are too narrow"
-        )
+        notes.append('no "group" in the file: intervals take every picture for a patient of its own and are too narrow')
         group = [str(i) for i in range(len(label))]
     kept = [i for i, name in enumerate(label) if name.casefold() != LEFT_OUT]
     if len(kept) < len(label):

@@ -78,7 +78,9 @@ def planes(  # noqa: PLR0913
             from fetalclip.bench.card import write_card
             from fetalclip.cards import get_card
 
-            write_card(get_card(model), result.to_dict(), "fetalclip bench planes --root DIR")
+            options = [("--supervised FOLDER", supervised), ("--far DIR", far), (f"--n {n}", n)]
+            said = " ".join(["fetalclip bench planes --root DIR", *(word for word, given in options if given)])
+            write_card(get_card(model), result.to_dict(), said)
     voice.data(json_line(result) if as_json else str(result))
     for missed in result.missed:
         voice.talk(f"Goal not reached: {printable(missed.section)}: {printable(missed.title)}")

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from fetalclip.clinical.vocabulary import PLANES, REJECTS, SUBPLANES
 
-
 T = TypeVar("T")
 
 

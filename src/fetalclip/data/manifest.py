@@ -88,9 +88,7 @@ def locate(dataset: str, root: str | Path, folders: Sequence[str], needed: Seque
     )
 
 
-def read_table(
-    dataset: str, path: Path, columns: Sequence[str], delimiter: str = ","
-) -> list[dict[str, str]]:
+def read_table(dataset: str, path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
     """Rows of a CSV file, header and values stripped of blanks (the published ``Train `` has one).
 
     Raises:
@@ -99,13 +97,9 @@ def read_table(
     fix = f"download it again from {LICENSES[dataset].url}"
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            lines = [
-                [cell.strip() for cell in line] for line in csv.reader(handle, delimiter=delimiter) if line
-            ]
+            lines = [[cell.strip() for cell in line] for line in csv.reader(handle, delimiter=delimiter) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataMissing(
-            f"{dataset}: '{path}' could not be read ({type(error).__name__})", "", fix
-        ) from error
+        raise DataMissing(f"{dataset}: '{path}' could not be read ({type(error).__name__})", "", fix) from error
     header = lines[0] if lines else []
     lacking = [name for name in columns if name not in header]
     if lacking:

@@ -59,8 +59,7 @@ def frozen() -> tuple[tuple[str, str, str, int, str], ...]:
     table = resources.files("fetalclip").joinpath("assets", "splits", "split-v1.csv")
     lines = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     return tuple(
-        (line["dataset"], line["file_name"], line["group"], int(line["fold"]), line["split"])
-        for line in lines
+        (line["dataset"], line["file_name"], line["group"], int(line["fold"]), line["split"]) for line in lines
     )
 
 

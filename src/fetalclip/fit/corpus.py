@@ -32,7 +32,7 @@ from fetalclip.preprocess import prepare
 
 NOT_ULTRASOUND, NO_ANATOMY = "not ultrasound", "no anatomy"
 SOURCES = ("planes", "hc18", "simulated", "reject")
-_FORMAT = 5  # raise when what is drawn or how it is prepared changes
+_FORMAT = 6  # raise when what is drawn or how it is prepared changes
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
     Raises:
         OutputError: the folder cannot be written, or holds another run and ``resume`` is off.
     """
-    if not resume and (out / "recipe.json").exists():
+    if not resume and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"run folder {out} holds a run", "an empty folder", "--resume, or another --out folder")
     keep_freed_memory()
     corpus = build_corpus(recipe.data, round(recipe.model.image_size * STORE), cache=out.parent / "cache")
@@ -61,12 +61,13 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
 def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, say: Say) -> HeldOut:
     """Train on the other folds, score this one."""
     folder = out / f"fold-{fold}"
-    if resume and (folder / "heldout.npz").is_file():
-        return HeldOut.load(folder / "heldout.npz")
     others = tuple(f for f in range(5) if f != fold)
     data = replace(recipe.data, train_folds=others, validate_fold=fold)
     say(f"cross-fitting: fold {fold} held out")
-    held = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume).run()
+    training = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume)
+    if training.done and (folder / "heldout.npz").is_file():
+        return HeldOut.load(folder / "heldout.npz")
+    held = training.run()
     assert held is not None
     return held
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +56,9 @@ class HeldOut:
 
     def save(self, path: Path) -> None:
         """To one npz without code in it."""
-        np.savez(
-            path, logits=self.logits, outlier=self.outlier, label=self.label, source=self.source, names=self.names
-        )
+        part = path.with_suffix(f".{os.getpid()}.part.npz")
+        np.savez(part, logits=self.logits, outlier=self.outlier, label=self.label, source=self.source, names=self.names)
+        part.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> HeldOut:

@@ -22,7 +22,7 @@ from fetalclip.clinical.captions import corpus as caption_corpus
 from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
 from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
@@ -65,14 +65,21 @@ class Training:
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6)
         self.total = len(self.batches) * recipe.optim.epochs
         self.epoch = 0
+        if resume and (out / "checkpoint.pt").is_file():
+            self._resume()
         try:
             out.mkdir(parents=True, exist_ok=True)
             facts = {"recipe": recipe.to_dict(), "environment": environment(), "pictures": len(corpus.items)}
             (out / "recipe.json").write_text(json.dumps(facts, indent=1))
         except OSError as error:
             raise OutputError(f"run folder {out} cannot be written ({error.strerror})", "a writable folder") from None
-        if resume and (out / "checkpoint.pt").is_file():
-            self._resume()
+        if not len(self.batches):
+            raise BadRecipe(f"a batch of {recipe.optim.batch} pictures", "no more than an epoch has", "optim.batch=16")
+
+    @property
+    def done(self) -> bool:
+        """Whether every epoch has been trained."""
+        return self.epoch >= self.recipe.optim.epochs
 
     def run(self) -> HeldOut | None:
         """Train to the last epoch.

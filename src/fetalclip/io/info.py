@@ -100,8 +100,4 @@ def identifiers(image: Image.Image) -> list[str]:
 
 
 def _tag_names(tags: Any, names: dict[int, str]) -> set[str]:
-    return {
-        names.get(tag, f"tag 0x{tag:04x}")
-        for tag in tags
-        if names is ExifTags.GPSTAGS or tag not in _STRUCTURE
-    }
+    return {names.get(tag, f"tag 0x{tag:04x}") for tag in tags if names is ExifTags.GPSTAGS or tag not in _STRUCTURE}

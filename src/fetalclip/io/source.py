@@ -84,14 +84,10 @@ def _check_regular(name: str, label: str) -> None:
     mode = os.stat(name).st_mode  # follows symlinks
     if stat.S_ISDIR(mode):
         if not os.access(name, os.R_OK | os.X_OK):
-            raise UnreadableInput(
-                f"{label} is a folder that may not be listed", READABLE, "check its permissions"
-            )
+            raise UnreadableInput(f"{label} is a folder that may not be listed", READABLE, "check its permissions")
         raise UnreadableInput(f"{label} is a folder", READABLE, "fetalclip analyze FOLDER, which walks it")
     if not stat.S_ISREG(mode):
-        raise UnreadableInput(
-            f"{label} is a pipe, socket or device", READABLE, "save the picture to a file first"
-        )
+        raise UnreadableInput(f"{label} is a pipe, socket or device", READABLE, "save the picture to a file first")
     size = os.stat(name).st_size
     if size > MAX_BYTES:
         raise _too_large(label)
@@ -139,7 +135,5 @@ def _refusal(error: OSError | ValueError, name: str, label: str) -> UnreadableIn
         return UnreadableInput(f"a part of the path {label} is not a folder", READABLE, "check the path")
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return UnreadableInput(f"{label} is a link that leads back to itself", READABLE, "remove the link")
-    reason = (
-        error.strerror if isinstance(error, OSError) and error.strerror else "it is not a usable path or file"
-    )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a usable path or file"
     return UnreadableInput(f"{label} cannot be read: {reason}", READABLE, "check the path")

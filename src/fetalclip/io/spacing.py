@@ -95,9 +95,7 @@ def _text(path: Path, name: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{name}, line {line} is not UTF-8 text", _EXPECTED, "save it as CSV UTF-8"
-        ) from error
+        raise UsageError(f"{name}, line {line} is not UTF-8 text", _EXPECTED, "save it as CSV UTF-8") from error
 
 
 def _separator(text: str) -> str:
@@ -123,9 +121,7 @@ def _layout(row: list[str], separator: str, where: str) -> _Layout:
         missing = next(column for column in _PAIR if column not in known)
         raise UsageError(f"{where}: there is {halves[0]} but no column {missing}", _EXPECTED, _FIX)
     elif present:
-        raise UsageError(
-            f"{where}: the spacing is there twice ({', '.join(present + halves)})", _EXPECTED, _FIX
-        )
+        raise UsageError(f"{where}: the spacing is there twice ({', '.join(present + halves)})", _EXPECTED, _FIX)
     else:
         raise UsageError(f"{where}: there is no column mm_per_pixel", _EXPECTED, _FIX)
     return _Layout(known.index("filename"), x, y, headers, separator != ",")
@@ -144,9 +140,7 @@ def _row(row: list[str], layout: _Layout, where: str) -> tuple[str, Spacing | No
     file = cell(layout.filename).replace("\\", "/").rsplit("/", 1)[-1]
     cells = {column: cell(column) for column in (layout.x, layout.y)}
     if not file:
-        raise UsageError(
-            f"{where}, column {layout.headers[layout.filename]}: it names no file", "a file name", _FIX
-        )
+        raise UsageError(f"{where}, column {layout.headers[layout.filename]}: it names no file", "a file name", _FIX)
     if not any(cells.values()):
         return file, None
     x, y = (_number(cells[column], column, layout, where) for column in (layout.x, layout.y))

@@ -87,9 +87,7 @@ def decode(source: Source) -> tuple[Pixels, dict[str, Any], Image.Image]:
             "mode": image.mode,
             "bits": _bits(image, source.data),
         }
-        info["pages"] = (
-            tiff_pages(source.data) if source.format == "TIFF" else int(getattr(image, "n_frames", 1))
-        )
+        info["pages"] = tiff_pages(source.data) if source.format == "TIFF" else int(getattr(image, "n_frames", 1))
         # Pillow turns a TIFF upright while it loads it, the others not
         turn = _orientation(image) if source.format == "TIFF" else 1
         try:
@@ -148,9 +146,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _damaged(source: Source, error: Exception | None) -> UnreadableInput:
     if isinstance(error, MemoryError):
-        return UnreadableInput(
-            f"{source.label} does not fit in memory", "a smaller picture", "export it smaller"
-        )
+        return UnreadableInput(f"{source.label} does not fit in memory", "a smaller picture", "export it smaller")
     return UnreadableInput(
         f"{source.label} starts like a {source.format} but is truncated, damaged or of an odd variant",
         READABLE,

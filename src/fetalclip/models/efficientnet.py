@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fetalclip.errors import UsageError
+
 # (blocks, kernel, stride, expansion, output channels) of the seven stages
 LITE0_STAGES: tuple[tuple[int, int, int, int, int], ...] = (
     (1, 3, 1, 1, 16),
@@ -47,7 +49,7 @@ class ConvNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels_out))
         self.running_mean: Tensor
         self.running_var: Tensor
-        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")  # fan-out vanishes depthwise
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
@@ -105,7 +107,6 @@ class EfficientNetLite(nn.Module):
         self.proj = nn.Linear(HEAD_CHANNELS, embed_dim, bias=False)
         nn.init.normal_(self.proj.weight, std=HEAD_CHANNELS**-0.5)
 
-
     def freeze(self, blocks: int) -> None:
         """Keep the stem and the first ``blocks`` blocks as they are (0: train everything)."""
         for module in [self.stem, *self.blocks[:blocks]] if blocks else []:
@@ -135,10 +136,15 @@ class EfficientNetLite(nn.Module):
             images: (B, 3, S, S).
             depths: block numbers, 1 to ``depth``.
 
+        Raises:
+            UsageError: no depth, or one this tower does not have.
+
         Returns:
             One (B, C, h, w) map per depth, in the order asked.
         """
         wanted = {int(d) for d in depths}
+        if not wanted or min(wanted) < 1 or max(wanted) > self.depth:
+            raise UsageError(f"token maps at depths {list(depths)}", f"one or more of 1 to {self.depth}")
         maps: dict[int, Tensor] = {}
         x = F.relu6(self.stem(images))
         for number, block in enumerate(self.blocks, start=1):

@@ -53,7 +53,8 @@ class Architecture:
             sizes = [found.embed_dim, *asdict(text).values()]
         except (KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"an architecture that does not fit ({error})", "embed_dim, image and text") from None
-        if not all(isinstance(n, int) and 1 <= n <= 100_000 for n in sizes) or text.width % text.heads:
+        sane = all(isinstance(n, int) and 1 <= n <= 100_000 for n in sizes) and text.layers <= 512
+        if not sane or text.width % text.heads:
             raise BadCheckpoint("an architecture with impossible sizes", "whole numbers, width divisible by heads")
         if image.kind not in IMAGE_TOWERS:
             raise BadCheckpoint(f"an image tower of kind {image.kind!r}", "one of " + ", ".join(IMAGE_TOWERS))

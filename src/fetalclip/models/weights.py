@@ -43,7 +43,8 @@ def load_folder(folder: Path, config: Mapping[str, Any]) -> tuple[DualEncoder, T
             f"a tokenizer of {tokenizer.vocab_size} tokens in {folder.name}", f"{architecture.text.vocab_size} at most"
         )
     state = read_state(_file(folder, config["weights"]["file"]), config["weights"]["sha256"])
-    model = DualEncoder(architecture)
+    with torch.device("meta"):  # shapes only: a config with absurd sizes must not fill the memory
+        model = DualEncoder(architecture)
     load_strictly(model, state, folder.name)
     return model.eval(), tokenizer
 
@@ -89,7 +90,7 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, Tensor], where: st
     said = [f"{len(n)} {word} ({', '.join(n[:5])}{' …' if len(n) > 5 else ''})" for word, n in odd.items() if n]
     if said:
         raise BadCheckpoint(f"weights in {where}: " + "; ".join(said), "exactly the names of the architecture")
-    model.load_state_dict(dict(state))
+    model.load_state_dict(dict(state), assign=True)
 
 
 def save_folder(model: DualEncoder, tokenizer: Tokenizer, config: dict[str, Any], folder: Path, readme: str) -> Path:

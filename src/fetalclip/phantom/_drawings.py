@@ -21,9 +21,7 @@ def drawing(d: Dice, w: int, h: int) -> Bytes:
         image.paste(_relief(d, w, h, dark))
     style(d, pen, (w, h), dark)
     if d.chance(0.5):
-        pen.text(
-            (w * d.uniform(0.05, 0.4), h * 0.02), phrase(d, 24), ink_on(d, dark), typeface(round(h * 0.055))
-        )
+        pen.text((w * d.uniform(0.05, 0.4), h * 0.02), phrase(d, 24), ink_on(d, dark), typeface(round(h * 0.055)))
     return finish(d, image)
 
 
@@ -85,9 +83,7 @@ def _scatter(d: Dice, pen: ImageDraw.ImageDraw, size: Size, dark: bool) -> None:
     left, top, right, bottom = _axes(d, pen, size, dark)
     for _ in range(int(d.rng.integers(1, 4))):
         ink, r = ink_on(d, dark), d.uniform(1.5, 5)
-        spots = d.rng.multivariate_normal(
-            (0.5, 0.5), [[0.03, d.uniform(-0.025, 0.025)], [0.0, 0.03]], 80, "ignore"
-        )
+        spots = d.rng.multivariate_normal((0.5, 0.5), [[0.03, d.uniform(-0.025, 0.025)], [0.0, 0.03]], 80, "ignore")
         for x, y in spots.clip(0, 1).tolist():
             px, py = left + x * (right - left), bottom - y * (bottom - top)
             pen.ellipse((px - r, py - r, px + r, py + r), ink)

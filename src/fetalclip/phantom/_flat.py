@@ -131,9 +131,7 @@ def _card(d: Dice, w: int, h: int) -> Field:
 
 def blank(d: Dice, w: int, h: int) -> Bytes:
     """Black, white, one grey or colour, or nearly so: a few levels of noise, drift or vignette."""
-    style = d.pick(
-        ("black", "white", "gray", "nearly"), ("black", "white", "gray", "colour", "nearly", "drift")
-    )
+    style = d.pick(("black", "white", "gray", "nearly"), ("black", "white", "gray", "colour", "nearly", "drift"))
     if style == "colour":
         return np.broadcast_to(d.rng.integers(0, 256, (1, 1, 3), dtype=np.uint8), (h, w, 3)).copy()
     level = {"black": 0.0, "white": 255.0}.get(style, d.span((0, 255), (2, 250)))

@@ -154,9 +154,7 @@ def _tissue(d: Dice, na: int, nr: int) -> Field:
     """Echo strength in dB (nr, na) on the beam grid: layers near the probe, patches, attenuation, shadows."""
     depth = np.linspace(0, 1, nr, dtype=np.float32)[:, None]
     beam = np.linspace(-1, 1, na, dtype=np.float32)[None, :]
-    echo = d.span((6, 24), (10, 34)) * (
-        cloud(d.rng, na, nr, d.span((1.2, 1.6), (0.8, 1.4)), d.uniform(2, 6)) - 0.5
-    )
+    echo = d.span((6, 24), (10, 34)) * (cloud(d.rng, na, nr, d.span((1.2, 1.6), (0.8, 1.4)), d.uniform(2, 6)) - 0.5)
     for _ in range(d.count((0, 2), (0, 2))):  # patches of other tissue, without a rim
         patch = smooth(d.rng, na, nr, d.span((2, 4), (2, 5)))
         echo += d.span((-12, 6), (-15, 8)) * sigmoid((patch - d.uniform(0.1, 0.8)) * d.uniform(2, 8))
@@ -164,9 +162,7 @@ def _tissue(d: Dice, na: int, nr: int) -> Field:
     for _ in range(d.count((2, 6), (1, 8))):  # layers of the abdominal wall
         at, thick = d.uniform(0.0, d.span((0.15, 0.3), (0.1, 0.4))), d.uniform(0.004, 0.03)
         echo += d.span((-6, 14), (-10, 18)) * np.exp(-(((wavy - at) / thick) ** 2))
-    streaks = smooth(d.rng, na, nr, 40)[:, ::-1] * resize(
-        d.rng.standard_normal((nr // 3, 8), dtype=np.float32), na, nr
-    )
+    streaks = smooth(d.rng, na, nr, 40)[:, ::-1] * resize(d.rng.standard_normal((nr // 3, 8), dtype=np.float32), na, nr)
     echo += d.span((0, 5), (0, 8)) * streaks.clip(0, 3)
     focus = d.uniform(0.2, 0.7)
     echo -= d.span((8, 25), (4, 32)) * (depth - focus) ** 2 / 0.4 + d.span((0, 12), (0, 20)) * depth

@@ -84,9 +84,7 @@ def ink_on(d: Dice, dark: bool) -> Ink:
 def sheet(d: Dice, w: int, h: int) -> tuple[Image.Image, bool]:
     """An empty ground, RGB, and whether it is dark."""
     dark = d.chance(0.45)
-    back = (
-        int(d.pick((0, 0, 12, 25), (0, 5, 30, 45))) if dark else int(d.pick((255, 250, 255), (255, 240, 228)))
-    )
+    back = int(d.pick((0, 0, 12, 25), (0, 5, 30, 45))) if dark else int(d.pick((255, 250, 255), (255, 240, 228)))
     tint = d.rng.integers(-12, 13, 3) if d.chance(0.3) else np.zeros(3, dtype=int)
     r, g, b = (int(np.clip(back + t, 0, 255)) for t in tint)
     return Image.new("RGB", (w, h), (r, g, b)), dark
@@ -113,9 +111,7 @@ def text(d: Dice, w: int, h: int) -> Bytes:
             pen.line((0, y - 2, w, y - 2), ink)
         for c in range(columns):
             x, room = w * (c / columns + 0.02), w * (0.94 / columns)
-            letters = int(
-                room / (size * 0.5) * (d.uniform(0.2, 1) if style == "screen" or d.chance(0.15) else 1)
-            )
+            letters = int(room / (size * 0.5) * (d.uniform(0.2, 1) if style == "screen" or d.chance(0.15) else 1))
             words = (number(d) if c else word(d)) if style == "table" else phrase(d, max(2, letters))
             pen.text((x, y), words, ink_on(d, dark) if style == "screen" and d.chance(0.2) else ink, font)
         y += step * (1.8 if d.chance(0.08) else 1)

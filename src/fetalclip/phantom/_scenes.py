@@ -24,9 +24,7 @@ def photograph(d: Dice, w: int, h: int) -> Bytes:
         image *= 1 - d.span((0.1, 0.5), (0.1, 0.9)) * ((x - 0.5) ** 2 + (y - 0.5) ** 2)[..., None]
     if d.chance(0.45):
         image = image @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    image = image + d.span((0, 5), (0, 9)) * d.rng.standard_normal(
-        (h, w) + (1,) * (image.ndim - 2), dtype=np.float32
-    )
+    image = image + d.span((0, 5), (0, 9)) * d.rng.standard_normal((h, w) + (1,) * (image.ndim - 2), dtype=np.float32)
     soft = Image.fromarray(to_bytes(image)).filter(ImageFilter.GaussianBlur(d.uniform(0.2, 1.0) * w / 400))
     return np.asarray(soft)
 
@@ -103,9 +101,7 @@ def _skyline(d: Dice, w: int, h: int) -> Field:
                 for k, on in enumerate(lit):
                     if on:
                         wy = top + pitch // 2 + k * pitch
-                        image[wy : wy + pitch // 2, wx : wx + pitch // 2] = (
-                            (0.95, 0.85, 0.5) if night else shade * 0.4
-                        )
+                        image[wy : wy + pitch // 2, wx : wx + pitch // 2] = (0.95, 0.85, 0.5) if night else shade * 0.4
             x += wide + int(w * d.uniform(0, 0.03))
     return image
 

@@ -20,9 +20,7 @@ Pen = ImageDraw.ImageDraw
 def _tints(d: Dice, n: int, spread: float = 0.2) -> Field:
     """n RGB colours (n, 3), 0..1, around one common colour of the scene."""
     base = d.rng.uniform(0.1, 0.8, 3)
-    return np.clip(base + d.rng.normal(0, spread, (n, 3)) + d.rng.normal(0, spread, (n, 1)), 0, 1).astype(
-        np.float32
-    )
+    return np.clip(base + d.rng.normal(0, spread, (n, 3)) + d.rng.normal(0, spread, (n, 1)), 0, 1).astype(np.float32)
 
 
 def painted(d: Dice, w: int, h: int, draw: Callable[[Pen], int], spread: float = 0.2) -> Field:

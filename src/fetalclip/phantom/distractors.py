@@ -60,9 +60,7 @@ def far(kind: str, seed: int, profile: str = "test", size: tuple[int, int] | Non
     return Frame(_FAR[kind](d, w, h), info={"drawn": kind, "profile": profile})
 
 
-def near(
-    kind: str, seed: int, gray: Bytes | None, profile: str = "test", size: tuple[int, int] | None = None
-) -> Frame:
+def near(kind: str, seed: int, gray: Bytes | None, profile: str = "test", size: tuple[int, int] | None = None) -> Frame:
     """A picture that looks like ultrasound and shows no standard plane.
 
     Args:
@@ -93,9 +91,7 @@ def near(
 
 
 def _unknown(group: str, kind: str, known: tuple[str, ...]) -> UsageError:
-    return UsageError(
-        f"an unknown {group} kind {kind!r}", "one of " + ", ".join(known), f'{group}("{known[0]}", 0)'
-    )
+    return UsageError(f"an unknown {group} kind {kind!r}", "one of " + ", ".join(known), f'{group}("{known[0]}", 0)')
 
 
 def _size(d: Dice, size: tuple[int, int] | None) -> tuple[int, int]:

@@ -70,7 +70,8 @@ class PlaneTask:
 
         Args:
             images: (n, d) raw image embeddings.
-            prompts: candidates and their texts; the model's own set when None.
+            prompts: candidates and their texts; the model's own set when None. A supervised model has its classes
+                and no other candidates: it does not look at them.
         """
         if self.rule.classes:
             table = softmax(images / self.rule.temperature)
