@@ -83,7 +83,7 @@ def test_page_says_what_how_sure_and_by_which_model(mixed: Report) -> None:
         "a.png in scans",
         "brain 90.0 %",
         "Candidates (first 3 of 4) brain 90.0 % lips nose 6.0 % femur 3.0 %",
-        "400 × 300 pixels · 0.07 × 0.08 mm per pixel · outlier score 0.20",
+        "400 × 300 pixels · 0.07 × 0.08 mm per pixel · outlier score 0.200",
         "Warning: 12 % of the sector is covered",
         "Abstained: no plane given",
         "Could not be analysed (1)",

@@ -124,7 +124,7 @@ def _card(entry: Entry, number: int) -> str:
         shot = f'<div class="shot">{shot}</div>'
     pixels = text.size(entry.analysis)
     facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
-    facts += [f"outlier score {plane.outlier:.2f}"] if plane and plane.outlier is not None else []
+    facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
     warnings = [f"<li><b>Warning:</b> {_safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
     pieces = [
         f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
