@@ -94,7 +94,8 @@ class FetalCLIP:
         Args:
             scans: one frame or several.
             prompts: candidates: a prompt set, its name or a file; the model's own when None.
-            overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``.
+            overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``. The warning of a mask that
+                covers much of the sector comes with ``prepare`` and ``analyze``.
 
         Returns:
             One ``PlaneScores`` for a frame, a list for a sequence.
@@ -148,9 +149,9 @@ class FetalCLIP:
         began = time.perf_counter()
         try:
             frame = read(path, mm_per_pixel=spacing)
+            ready = self.prepare(frame, overlay)
         except FetalclipError as error:
             return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
-        ready = self.prepare(frame, overlay)
         warnings = list(ready.warnings)
         plane = None
         if "planes" in tasks:

@@ -613,3 +613,10 @@ def test_no_torch_and_no_other_formats() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_thin_picture_is_refused_before_it_is_padded_to_a_square(tmp_path: Path) -> None:
+    path = tmp_path / "thin.png"
+    Image.new("1", (30_000, 1)).save(path)
+    with pytest.raises(InputTooLarge, match="30000 x 1"):
+        read(path)

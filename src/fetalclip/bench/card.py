@@ -63,19 +63,23 @@ def render(config: Mapping[str, Any]) -> str:
             f"- Weights: `model.safetensors`, float16, sha256 `{config['weights']['sha256']}`",
             f"- Start of the image tower: {training['start']}. ImageNet's pictures are not openly licensed.",
             f"- Made with: {', '.join(f'{k} {v}' for k, v in training['environment'].items())}",
-            f"- Commit of the training code: {training.get('commit') or 'not recorded'}",
+            f"- Training code: {training.get('commit') or 'commit not recorded'}",
             "",
             "## Training",
             "",
             f"Symmetric contrastive loss on image-caption pairs, targets `{recipe['targets']}`,"
             f" {recipe['optim']['epochs']} epochs, batch {recipe['optim']['batch']},"
             f" pictures of {recipe['model']['image_size']} px, overlay masked, corners erased at random."
-            f" Simulated planes: {training['shares']['simulated']:.1%} of the pictures with a plane in an epoch."
-            " The whole recipe is in `config.json`; `fetalclip train open` repeats it.",
+            f" Simulated planes: {training['shares'].get('simulated', 0.0):.1%} of an epoch's pictures with a plane."
+            f" {training.get('schedule', '')} The whole recipe is in `config.json`.",
             "",
             "Data:",
             "",
-            *(f"- {name}: {d['citation']} ({d['license']})" for name, d in training["data"].items()),
+            *(
+                f"- {name}: {d['pictures']} pictures of {d['groups']} patients or examinations. {d['citation']}"
+                f" ({d['license']})"
+                for name, d in training["data"].items()
+            ),
             "",
             "Split: the frozen file `assets/splits/split-v1.csv`, by patient (FETAL_PLANES_DB and head structures"
             " share one key) or by examination (HC18). The published test side and HC18's fold 0 were never trained,"
@@ -112,7 +116,7 @@ def _cross_fit(config: Mapping[str, Any], planes: Mapping[str, Any]) -> list[str
     return [
         f"Cross-fitted by patient inside the training side; held-out macro F1 with nine candidates: {scores}."
         f" From these held-out scores come the temperature {planes['temperature']:.2f}, the outlier threshold"
-        f" {planes['outlier_threshold']:.2f} and the least probability {planes['min_probability']:.2f}.",
+        f" {planes['outlier_threshold']:.3g} and the least probability {planes['min_probability']:.2f}.",
     ]
 
 

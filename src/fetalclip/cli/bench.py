@@ -68,20 +68,22 @@ def planes(  # noqa: PLR0913
             "one of them",
             "fetalclip bench planes --root DIR",
         )
+    if card and (n is not None or predictions is not None):
+        raise UsageError("--card with --n or --predictions", "a whole measurement of a model", "fetalclip bench planes")
     if predictions is not None:
         from fetalclip.bench import planes_from_predictions
 
         result = planes_from_predictions(predictions)
     else:
         result = _measure(_folder(root, "--root"), model, supervised, far, n, voice)
-        if card:
-            from fetalclip.bench.card import write_card
-            from fetalclip.cards import get_card
-
-            options = [("--supervised FOLDER", supervised), ("--far DIR", far), (f"--n {n}", n)]
-            said = " ".join(["fetalclip bench planes --root DIR", *(word for word, given in options if given)])
-            write_card(get_card(model), result.to_dict(), said)
     voice.data(json_line(result) if as_json else str(result))
+    if card:
+        from fetalclip.bench.card import write_card
+        from fetalclip.cards import get_card
+
+        options = [("--supervised FOLDER", supervised), ("--far DIR", far)]
+        said = " ".join(["fetalclip bench planes --root DIR", *(word for word, given in options if given)])
+        write_card(get_card(model), result.to_dict(), said)
     for missed in result.missed:
         voice.talk(f"Goal not reached: {printable(missed.section)}: {printable(missed.title)}")
 

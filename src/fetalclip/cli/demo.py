@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,7 +27,15 @@ PICTURES = 10
 SEED = 20_240  # any fixed number: the demo shows everybody the same exam
 TITLE = "Simulated exam"
 NOTE = "These pictures are simulated: drawn by this program, no patient was scanned."
-NEXT = "fetalclip analyze your-scan.png"
+NEXT = "analyze your-scan.png"
+
+
+def _program() -> str:
+    """What the reader types to call this program: its name, or where it lies when it is not on the path."""
+    called = Path(sys.argv[0])
+    if called.name == "fetalclip" and shutil.which("fetalclip") is None:
+        return str(called)
+    return "fetalclip"
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def demo(
     say(summary)
     say(f"Report: {printable(page)}")
     say("Now your own file:")
-    say(f"  {NEXT}")
+    say(f"  {_program()} {NEXT}")
 
 
 def _spare(page: Path) -> None:

@@ -59,7 +59,7 @@ class Encoder:
     ) -> None:
         has_cuda = torch.cuda.is_available()
         if device == "cuda" and not has_cuda:
-            raise UsageError("device 'cuda' where torch sees no GPU", "cpu or auto", "--device cpu")
+            raise UsageError("device 'cuda' where torch sees no GPU", "cpu or auto", "FETALCLIP_DEVICE=cpu")
         self.device = "cuda" if device in ("auto", "cuda") and has_cuda else "cpu"
         self.model = model.eval().to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

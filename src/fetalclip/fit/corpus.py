@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -23,7 +24,8 @@ from rich.progress import Progress
 import fetalclip.io as io
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.vocabulary import KNOWN
-from fetalclip.data import Row, read_dataset, unique
+from fetalclip.data import LICENSES, Row, read_dataset, unique
+from fetalclip.errors import DataMissing
 from fetalclip.fit.recipe import DataRecipe
 from fetalclip.frame import Frame, Pixels
 from fetalclip.phantom import draw
@@ -79,9 +81,32 @@ def build_corpus(data: DataRecipe, side: int, cache: Path | None = None) -> Corp
 
 
 def training_rows(data: DataRecipe) -> list[Row]:
-    """Rows of the three data sets that are not on the test side and have a plane."""
-    rows = [row for name in ("fetal-planes-db", "head-structures", "hc18") for row in read_dataset(name, data.root)]
+    """Rows of the data sets that are not on the test side and have a plane.
+
+    The few head-structure pictures are left out, with a warning, where they are not there.
+    """
+    rows = read_dataset("fetal-planes-db", data.root)
+    try:
+        rows += read_dataset("head-structures", data.root)
+    except DataMissing as error:
+        warnings.warn(f"trained without the head structures. {error}", stacklevel=2)
+    rows += read_dataset("hc18", data.root)
     return [row for row in unique(rows) if row.split != "test" and row.plane in KNOWN]
+
+
+def trained_on(data: DataRecipe) -> dict[str, dict[str, object]]:
+    """Licence, citation, pictures and groups (patients or examinations) of each data set a recipe trains on."""
+    rows = [row for row in training_rows(data) if row.fold in _folds(row.dataset, data)]
+    found: dict[str, dict[str, object]] = {}
+    for name in sorted({row.dataset for row in rows}):
+        mine = [row for row in rows if row.dataset == name]
+        groups = len({row.group for row in mine})
+        found[name] = {**LICENSES[name]._asdict(), "pictures": len(mine), "groups": groups}
+    return found
+
+
+def _folds(dataset: str, data: DataRecipe) -> tuple[int, ...]:
+    return data.hc18_folds if dataset == "hc18" else data.train_folds
 
 
 @dataclass(frozen=True)

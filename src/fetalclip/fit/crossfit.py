@@ -6,18 +6,16 @@ Each step leaves its files behind, so a run that was stopped goes on where it wa
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from fetalclip.data import LICENSES
 from fetalclip.errors import OutputError
 from fetalclip.fit.calibrate import Calibration, calibrate
-from fetalclip.fit.corpus import Corpus, build_corpus
+from fetalclip.fit.corpus import Corpus, build_corpus, trained_on
 from fetalclip.fit.heldout import HeldOut
-from fetalclip.fit.loop import MEAN, MIRROR, STD, Training, commit, environment
+from fetalclip.fit.loop import MEAN, MIRROR, STD, Training
 from fetalclip.fit.memory import keep_freed_memory
 from fetalclip.fit.recipe import Recipe
 from fetalclip.models.weights import save_folder
@@ -50,12 +48,11 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
     found = calibrate(held) if held and recipe.objective == "contrastive" else None
     if held:
         say(f"cross-fitting: held macro F1 {[round(h.macro_f1(), 4) for h in held]}, {found}")
-    began = time.perf_counter()
     last = replace(recipe, crossfit_folds=())
     say(f"fit on folds {last.data.train_folds}")
     training = Training(last, corpus, out, resume)
     training.run()
-    return _write(training, recipe, found, held, out, time.perf_counter() - began)
+    return _write(training, recipe, found, held, out)
 
 
 def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, say: Say) -> HeldOut:
@@ -72,9 +69,7 @@ def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, sa
     return held
 
 
-def _write(
-    training: Training, recipe: Recipe, found: Calibration | None, held: list[HeldOut], out: Path, seconds: float
-) -> Path:
+def _write(training: Training, recipe: Recipe, found: Calibration | None, held: list[HeldOut], out: Path) -> Path:
     rule = training.rule
     supervised = recipe.objective == "supervised"
     config: dict[str, Any] = {
@@ -99,12 +94,10 @@ def _write(
         },
         "training": {
             "recipe": recipe.to_dict(),
-            "environment": environment(),
-            "data": {name: value._asdict() for name, value in LICENSES.items()},
+            **training.made_with,
+            "data": trained_on(recipe.data),
             "start": "EfficientNet-Lite0, ImageNet (Apache-2.0)" if recipe.model.start == "imagenet" else "random",
             "shares": training.batches.shares(),
-            "commit": commit(),
-            "seconds_of_last_fit": round(seconds),
             "calibration": asdict(found) if found else None,
         },
         "results": {"cross_fit": [{"macro_f1": h.macro_f1(), "loss": h.loss(), "n": int(h.real.sum())} for h in held]},

@@ -1,4 +1,7 @@
-"""What a model says of pictures it was not trained on, through the same task as at inference."""
+"""What a model says of pictures it was not trained on, through the same task as at inference.
+
+Pictures are the stored squares, brought to the tower's size in a second step; at inference it is one step.
+"""
 
 from __future__ import annotations
 

@@ -69,12 +69,21 @@ class Training:
             self._resume()
         try:
             out.mkdir(parents=True, exist_ok=True)
-            facts = {"recipe": recipe.to_dict(), "environment": environment(), "pictures": len(corpus.items)}
+            self.made_with = self._made_with()
+            facts = {"recipe": recipe.to_dict(), **self.made_with, "pictures": len(corpus.items)}
             (out / "recipe.json").write_text(json.dumps(facts, indent=1))
         except OSError as error:
             raise OutputError(f"run folder {out} cannot be written ({error.strerror})", "a writable folder") from None
         if not len(self.batches):
             raise BadRecipe(f"a batch of {recipe.optim.batch} pictures", "no more than an epoch has", "optim.batch=16")
+
+    def _made_with(self) -> dict[str, Any]:
+        """Environment and commit at the start of the run; a resumed run keeps those it started with."""
+        file = self.out / "recipe.json"
+        if self.epoch and file.is_file():
+            before = json.loads(file.read_text())
+            return {name: before[name] for name in ("environment", "commit") if name in before}
+        return {"environment": environment(), "commit": commit()}
 
     @property
     def done(self) -> bool:

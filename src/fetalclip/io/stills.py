@@ -20,6 +20,7 @@ from fetalclip.io.formats import READABLE, tiff_pages, webp_size
 from fetalclip.io.source import Readable, Source, load
 
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 20_000
 """Most pixels (width times height) that are decoded."""
 
 _PLUGINS = (BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
@@ -121,6 +122,8 @@ def _check_size(size: tuple[int, int], source: Source) -> None:
     width, height = size
     if width <= 0 or height <= 0:
         raise _damaged(source, None)
+    if max(width, height) > MAX_SIDE:  # a thin picture is padded to a square of its long side
+        raise _too_many(source, f"{width} x {height} pixels")
     if width * height > MAX_PIXELS:
         raise _too_many(source, f"{width} x {height} pixels")
 

@@ -43,8 +43,8 @@ def load_folder(folder: Path, config: Mapping[str, Any]) -> tuple[DualEncoder, T
             f"a tokenizer of {tokenizer.vocab_size} tokens in {folder.name}", f"{architecture.text.vocab_size} at most"
         )
     state = read_state(_file(folder, config["weights"]["file"]), config["weights"]["sha256"])
-    with torch.device("meta"):  # shapes only: a config with absurd sizes must not fill the memory
-        model = DualEncoder(architecture)
+    _check_sizes(architecture, state, folder.name)
+    model = DualEncoder(architecture)
     load_strictly(model, state, folder.name)
     return model.eval(), tokenizer
 
@@ -76,6 +76,24 @@ def read_state(path: Path, sha256: str = "") -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
+def _check_sizes(architecture: Architecture, state: Mapping[str, Tensor], where: str) -> None:
+    """Compare the sizes a config asks for with the weights before memory is taken for them."""
+    text = architecture.text
+    expected = {
+        "visual.proj.weight": (architecture.embed_dim, None),
+        "text.token_embedding.weight": (text.vocab_size, text.width),
+        "text.positional_embedding": (text.context_length, text.width),
+        "text.text_projection": (text.width, architecture.embed_dim),
+    }
+    for name, sizes in expected.items():
+        shape = tuple(state[name].shape) if name in state else sizes  # a missing name is told by load_strictly
+        if len(shape) != 2 or any(want is not None and want != n for n, want in zip(shape, sizes, strict=True)):
+            raise BadCheckpoint(f"weights in {where}: {name} of shape {shape}", f"{sizes}, as its config says")
+    layers = sum(name.startswith("text.transformer.") and name.endswith(".ln_1.weight") for name in state)
+    if layers != text.layers:
+        raise BadCheckpoint(f"weights in {where} with {layers} text layers", f"{text.layers}, as its config says")
+
+
 def load_strictly(model: torch.nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     """Fill a module; every name must be there, no other, each of the right shape.
 
@@ -90,7 +108,7 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, Tensor], where: st
     said = [f"{len(n)} {word} ({', '.join(n[:5])}{' …' if len(n) > 5 else ''})" for word, n in odd.items() if n]
     if said:
         raise BadCheckpoint(f"weights in {where}: " + "; ".join(said), "exactly the names of the architecture")
-    model.load_state_dict(dict(state), assign=True)
+    model.load_state_dict(dict(state))
 
 
 def save_folder(model: DualEncoder, tokenizer: Tokenizer, config: dict[str, Any], folder: Path, readme: str) -> Path:
