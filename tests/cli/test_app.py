@@ -12,7 +12,7 @@ import pytest
 from fetalclip.cli import main
 from fetalclip.errors import DataMissing
 
-PROGRAM = [sys.executable, "-c", "import sys; from fetalclip.cli import main; sys.exit(main())"]
+PROGRAM = [sys.executable, "-c", "from fetalclip.cli import program; program()"]
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,14 @@ def test_no_escape_codes_without_a_terminal():
             [*PROGRAM, *words], capture_output=True, check=False, env={**os.environ, "GITHUB_ACTIONS": "true"}
         )
         assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_a_process_still_runs_what_waits_for_its_end(tmp_path):
+    code = (
+        "import atexit, sys; from fetalclip.cli import program; sys.argv[1:] = ['models', 'list'];"
+        "atexit.register(lambda: print('goodbye')); program()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fetalclip-open" in done.stdout
+    assert done.stdout.endswith("goodbye\n")
