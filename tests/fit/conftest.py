@@ -13,7 +13,7 @@ from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.fit import loop
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND, Corpus, Item
 from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe
-from fetalclip.models.pair import TextConfig
+from fetalclip.models.text import TextConfig
 
 SIDE = 40
 

@@ -34,7 +34,7 @@ def runs(tmp_path_factory, corpus):
         from fetalclip.clinical.captions import corpus as captions
         from fetalclip.fit import loop
         from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe
-        from fetalclip.models.pair import TextConfig
+        from fetalclip.models.text import TextConfig
 
         patch.setattr(loop, "caption_corpus", lambda count, seed: captions(300, seed))
         recipe = Recipe(

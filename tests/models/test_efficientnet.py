@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 
 from fetalclip.fit.start import load_imagenet
-from fetalclip.models.efficientnet import ConvNorm, EfficientNetLite, InvertedResidual
+from fetalclip.models.efficientnet import ConvNorm, EfficientNetLite, InvertedResidual, LiteConfig
 
 
 @pytest.fixture(scope="module")
 def tower() -> EfficientNetLite:
     """A tower whose running statistics are not the trivial ones."""
     torch.manual_seed(0)
-    made = EfficientNetLite(8)
+    made = EfficientNetLite(LiteConfig(), 8)
     for module in made.modules():
         if isinstance(module, ConvNorm):
             module.running_mean.normal_(0, 0.1)
@@ -41,7 +41,7 @@ def theirs():
 @pytest.mark.parametrize("size", [(192, 192), (224, 224), (97, 131)])
 @torch.inference_mode()
 def test_features_equal_an_independent_implementation(theirs, size):
-    ours = EfficientNetLite(8)
+    ours = EfficientNetLite(LiteConfig(), 8)
     load_imagenet(ours)
     x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
     wanted = theirs.extract_features(x).mean(dim=(2, 3))
@@ -120,7 +120,7 @@ def test_a_residual_adds_its_input():
 
 @pytest.mark.parametrize("blocks", [0, 3, 16])
 def test_freeze_keeps_the_stem_and_the_first_blocks(blocks):
-    tower = EfficientNetLite(4)
+    tower = EfficientNetLite(LiteConfig(), 4)
     tower.freeze(blocks)
     frozen = {n.split(".")[0] + "." + n.split(".")[1] for n, p in tower.named_parameters() if not p.requires_grad}
     stem = {f"stem.{leaf}" for leaf in ("weight", "gamma", "beta")} if blocks else set()

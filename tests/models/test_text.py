@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fetalclip.models.text import Attention, TextTower, Transformer
+from fetalclip.models.text import TextConfig, TextTower
+from fetalclip.models.transformer import Attention, Transformer
 
 CONTEXT, VOCABULARY, END = 117, 50, 49
 
@@ -14,7 +15,7 @@ CONTEXT, VOCABULARY, END = 117, 50, 49
 @pytest.fixture(scope="module")
 def tower() -> TextTower:
     torch.manual_seed(0)
-    return TextTower(8, VOCABULARY, CONTEXT, width=32, layers=3, heads=4).eval()
+    return TextTower(TextConfig(CONTEXT, VOCABULARY, width=32, layers=3, heads=4), 8).eval()
 
 
 def texts(*lengths: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,7 +29,8 @@ from fetalclip.fit.heldout import HeldOut, look
 from fetalclip.fit.objectives import contrastive, supervised
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.start import load_imagenet
-from fetalclip.models.pair import Architecture, DualEncoder, TextConfig
+from fetalclip.models.pair import Architecture, DualEncoder
+from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer
 from fetalclip.preprocess.pipeline import normalise
 from fetalclip.tasks import PlaneRule

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fetalclip.errors import BadRecipe
-from fetalclip.models.pair import TextConfig
+from fetalclip.models.text import TextConfig
 from fetalclip.preprocess.augment import Augmentation
 
 OBJECTIVES = ("contrastive", "supervised")

@@ -9,6 +9,7 @@ are not, so that a batch split into pieces (gradient caching, several processes)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,13 @@ LITE0_STAGES: tuple[tuple[int, int, int, int, int], ...] = (
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 _BN_EPS = 1e-3  # the value the ImageNet weights were trained with
+
+
+@dataclass(frozen=True)
+class LiteConfig:
+    """Shape of the tower: there is one."""
+
+    kind: str = "efficientnet-lite0"
 
 
 class ConvNorm(nn.Module):
@@ -90,11 +98,13 @@ class EfficientNetLite(nn.Module):
     """EfficientNet-Lite0 and a linear projection.
 
     Args:
+        config: its shape.
         embed_dim: width of the joint space.
     """
 
-    def __init__(self, embed_dim: int) -> None:
+    def __init__(self, config: LiteConfig, embed_dim: int) -> None:
         super().__init__()
+        self.config = config
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
         blocks: list[InvertedResidual] = []
         channels = STEM_CHANNELS

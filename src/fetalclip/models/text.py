@@ -5,101 +5,41 @@ Names of the parameters are OpenCLIP's, so that any size of it can take CLIP wei
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-class Attention(nn.Module):
-    """Multi-head self-attention with one joint projection for query, key and value."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        batch, length, width = x.shape
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, N, 3D)
-        q, k, v = qkv.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)  # (B, heads, N, D / heads)
-        return self.out_proj(y.transpose(1, 2).reshape(batch, length, width))
+from fetalclip.models.transformer import Transformer
 
 
-class FeedForward(nn.Module):
-    """Two linear layers with a GELU between."""
+@dataclass(frozen=True)
+class TextConfig:
+    """Shape of the text tower; ``context_length`` counts both special tokens in."""
 
-    def __init__(self, width: int, ratio: float) -> None:
-        super().__init__()
-        self.c_fc = nn.Linear(width, int(width * ratio))
-        self.c_proj = nn.Linear(int(width * ratio), width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        return self.c_proj(F.gelu(self.c_fc(x)))
-
-
-class Block(nn.Module):
-    """Pre-norm residual attention block."""
-
-    def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(width)
-        self.attn = Attention(width, heads)
-        self.ln_2 = nn.LayerNorm(width)
-        self.mlp = FeedForward(width, mlp_ratio)
-
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        x = x + self.attn(self.ln_1(x), causal)
-        return x + self.mlp(self.ln_2(x))
-
-
-class Transformer(nn.Module):
-    """A stack of blocks."""
-
-    def __init__(self, width: int, layers: int, heads: int) -> None:
-        super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
-        self._initialise(width, layers)
-
-    def _initialise(self, width: int, layers: int) -> None:
-        # GPT-2's scheme as CLIP uses it: residual branches shrink with depth.
-        attn_std, proj_std = width**-0.5, width**-0.5 * (2 * layers) ** -0.5
-        for block in self.resblocks:
-            assert isinstance(block, Block)
-            nn.init.normal_(block.attn.in_proj_weight, std=attn_std)
-            nn.init.normal_(block.attn.out_proj.weight, std=proj_std)
-            nn.init.zeros_(block.attn.out_proj.bias)
-            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
-            nn.init.normal_(block.mlp.c_proj.weight, std=proj_std)
-
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        for block in self.resblocks:
-            x = block(x, causal)
-        return x
+    context_length: int = 117
+    vocab_size: int = 2048
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+    mlp_ratio: float = 4.0
 
 
 class TextTower(nn.Module):
     """Token ids to an embedding in the joint space.
 
     Args:
-        vocab_size, context_length, width, layers, heads: the transformer's shape.
+        config: its shape.
         embed_dim: width of the joint space.
     """
 
-    def __init__(
-        self, embed_dim: int, vocab_size: int, context_length: int, width: int, layers: int, heads: int
-    ) -> None:
+    def __init__(self, config: TextConfig, embed_dim: int) -> None:
         super().__init__()
-        self.context_length = context_length
-        self.token_embedding = nn.Embedding(vocab_size, width)
-        self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
-        self.transformer = Transformer(width, layers, heads)
+        width = config.width
+        self.context_length = config.context_length
+        self.token_embedding = nn.Embedding(config.vocab_size, width)
+        self.positional_embedding = nn.Parameter(torch.empty(config.context_length, width))
+        self.transformer = Transformer(width, config.layers, config.heads, config.mlp_ratio)
         self.ln_final = nn.LayerNorm(width)
         self.text_projection = nn.Parameter(torch.empty(width, embed_dim))
         nn.init.normal_(self.token_embedding.weight, std=0.02)

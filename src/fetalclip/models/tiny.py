@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from fetalclip.clinical.captions import corpus
-from fetalclip.models.pair import Architecture, DualEncoder, TextConfig
+from fetalclip.models.pair import Architecture, DualEncoder
+from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer
 
 TINY = "fetalclip-tiny"

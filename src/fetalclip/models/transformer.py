@@ -1,0 +1,97 @@
+"""The pre-norm transformer both towers are made of; parameter names are OpenCLIP's.
+
+Radford et al. 2021 (arXiv 2103.00020) and Dosovitskiy et al. 2021 (arXiv 2010.11929).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one joint projection for query, key and value."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, causal: bool) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        batch, length, width = x.shape
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, N, 3D)
+        q, k, v = qkv.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)  # (B, heads, N, D / heads)
+        return self.out_proj(y.transpose(1, 2).reshape(batch, length, width))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with a GELU between."""
+
+    def __init__(self, width: int, ratio: float) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, int(width * ratio))
+        self.c_proj = nn.Linear(int(width * ratio), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        return self.c_proj(F.gelu(self.c_fc(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm residual attention block."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads)
+        self.ln_2 = nn.LayerNorm(width)
+        self.mlp = FeedForward(width, mlp_ratio)
+
+    def forward(self, x: Tensor, causal: bool) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        x = x + self.attn(self.ln_1(x), causal)
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    """A stack of blocks.
+
+    Args:
+        width, layers, heads: its shape; width is divisible by heads.
+        mlp_ratio: inner width of the feed-forward part over ``width``.
+    """
+
+    def __init__(self, width: int, layers: int, heads: int, mlp_ratio: float = 4.0) -> None:
+        super().__init__()
+        self.resblocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(layers))
+        self._initialise(width, layers)
+
+    def _initialise(self, width: int, layers: int) -> None:
+        # GPT-2's scheme as CLIP uses it: residual branches shrink with depth.
+        attn_std, proj_std = width**-0.5, width**-0.5 * (2 * layers) ** -0.5
+        for block in self.resblocks:
+            assert isinstance(block, Block)
+            nn.init.normal_(block.attn.in_proj_weight, std=attn_std)
+            nn.init.normal_(block.attn.out_proj.weight, std=proj_std)
+            nn.init.zeros_(block.attn.out_proj.bias)
+            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
+            nn.init.normal_(block.mlp.c_proj.weight, std=proj_std)
+
+    def forward(self, x: Tensor, causal: bool) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        for x in self.states(x, causal):
+            pass
+        return x
+
+    def states(self, x: Tensor, causal: bool) -> Iterator[Tensor]:
+        """The (B, N, D) state after each block, in order."""
+        for block in self.resblocks:
+            x = block(x, causal)
+            yield x

@@ -1,0 +1,112 @@
+"""The full-size image tower: a plain pre-norm vision transformer as CLIP has it.
+
+Patches become tokens by one convolution, a class token goes before them, positions are learned, a norm stands before
+the blocks and another after them on the class token, which a projection takes into the joint space. Radford et al.
+2021 (arXiv 2103.00020); names of the parameters are OpenCLIP's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fetalclip.errors import UsageError
+from fetalclip.models.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """Shape of the tower; the defaults are those of ViT-L/14 at 224 pixels."""
+
+    kind: str = "vit"
+    image_size: int = 224
+    patch_size: int = 14
+    width: int = 1024
+    layers: int = 24
+    heads: int = 16
+    mlp_ratio: float = 4.0
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return self.image_size // self.patch_size
+
+
+class VisionTransformer(nn.Module):
+    """Pictures to an embedding in the joint space.
+
+    Args:
+        config: its shape.
+        embed_dim: width of the joint space.
+    """
+
+    def __init__(self, config: ViTConfig, embed_dim: int) -> None:
+        super().__init__()
+        self.config = config
+        width, scale = config.width, config.width**-0.5
+        self.conv1 = nn.Conv2d(3, width, config.patch_size, config.patch_size, bias=False)
+        self.class_embedding = nn.Parameter(scale * torch.randn(width))
+        self.positional_embedding = nn.Parameter(scale * torch.randn(config.grid**2 + 1, width))
+        self.ln_pre = nn.LayerNorm(width)
+        self.transformer = Transformer(width, config.layers, config.heads, config.mlp_ratio)
+        self.ln_post = nn.LayerNorm(width)
+        self.proj = nn.Parameter(scale * torch.randn(width, embed_dim))
+
+    def freeze(self, blocks: int) -> None:
+        """Keep the patch embedding and the first ``blocks`` blocks as they are (0: train everything)."""
+        if not blocks:
+            return
+        for part in (self.conv1, self.ln_pre, *self.transformer.resblocks[:blocks]):
+            part.requires_grad_(False)
+        self.class_embedding.requires_grad_(False)
+        self.positional_embedding.requires_grad_(False)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return self.config.layers
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """What goes into the first block: (B, 3, S, S) to (B, 1 + patches, D), the class token first."""
+        side = self.config.image_size
+        if images.shape[-2:] != (side, side):
+            raise UsageError(f"pictures of {tuple(images.shape[-2:])} pixels", f"{side} x {side}, as the tower's config")
+        x = self.conv1(images).flatten(2).transpose(1, 2)  # (B, patches, D)
+        first = self.class_embedding.expand(len(x), 1, -1)  # (B, 1, D)
+        return self.ln_pre(torch.cat([first, x], dim=1) + self.positional_embedding)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features before the projection: (B, 3, S, S) to (B, D)."""
+        return self.ln_post(self.transformer(self.tokens(images), causal=False)[:, 0])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raw (not normalised) embedding: (B, 3, S, S) to (B, embed_dim)."""
+        return self.features(images) @ self.proj
+
+    def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:
+        """Patch tokens after the named blocks as maps, for dense heads; the class token is left out.
+
+        Args:
+            images: (B, 3, S, S).
+            depths: block numbers, 1 to ``depth``.
+
+        Raises:
+            UsageError: no depth, or one this tower does not have.
+
+        Returns:
+            One (B, D, S / patch, S / patch) map per depth, in the order asked.
+        """
+        wanted = {int(d) for d in depths}
+        if not wanted or min(wanted) < 1 or max(wanted) > self.depth:
+            raise UsageError(f"token maps at depths {list(depths)}", f"one or more of 1 to {self.depth}")
+        maps: dict[int, Tensor] = {}
+        states = self.transformer.states(self.tokens(images), causal=False)
+        for number, x in enumerate(states, start=1):
+            if number in wanted:
+                maps[number] = x[:, 1:].transpose(1, 2).unflatten(2, (self.config.grid, self.config.grid))
+            if number == max(wanted):
+                break
+        return [maps[int(d)] for d in depths]
