@@ -24,6 +24,7 @@ from fetalclip.errors import BadRecipe, UsageError
 
 T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "bf16"]
 
 _MAX_RECIPE_BYTES = 1_000_000
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -60,6 +61,22 @@ def device_choice(value: str | None = None) -> Device:
     known = get_args(Device)
     if word.lower() not in known:
         raise UsageError(f"the device {word!r}", "one of " + ", ".join(known), "FETALCLIP_DEVICE=cpu")
+    return word.lower()  # type: ignore[return-value]
+
+
+def precision_choice(value: str | None = None) -> Precision:
+    """Parse a precision word.
+
+    Args:
+        value: ``fp32`` or ``bf16``; None reads ``FETALCLIP_PRECISION`` and falls back to ``fp32``.
+
+    Raises:
+        UsageError: for any other word.
+    """
+    word = (os.environ.get("FETALCLIP_PRECISION", "") or "fp32") if value is None else value
+    known = get_args(Precision)
+    if word.lower() not in known:
+        raise UsageError(f"the precision {word!r:.40}", "one of " + ", ".join(known), "FETALCLIP_PRECISION=fp32")
     return word.lower()  # type: ignore[return-value]
 
 

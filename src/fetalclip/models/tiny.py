@@ -15,6 +15,7 @@ from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer
 
 TINY = "fetalclip-tiny"
+SHOUT = f"{TINY} HAS RANDOM WEIGHTS: ITS ANSWERS MEAN NOTHING"
 CONTEXT = 117
 
 

@@ -14,20 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
 from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.models.openclip import rename
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.tokenizer import Tokenizer
+from fetalclip.models.verified import hash_of
 
+MAPPED_FROM = 64 * 2**20  # bytes: a larger file is mapped, not read
 _MAX_BYTES = 8 * 2**30
 
 
 def load_folder(folder: Path, config: Mapping[str, Any]) -> tuple[DualEncoder, Tokenizer]:
     """Build the model of a folder and fill it.
+
+    Nothing is allocated for the towers: their parameters are the file's own arrays. Of a large file those are mapped
+    pages, read when a tower is first used, in the number type they are stored in; ``Encoder`` brings a tower to the
+    type it computes in.
 
     Args:
         folder: the model folder.
@@ -37,61 +44,58 @@ def load_folder(folder: Path, config: Mapping[str, Any]) -> tuple[DualEncoder, T
         BadCheckpoint: a file is missing, damaged, not the one the config names, or of another shape.
     """
     architecture = Architecture.from_dict(dict(config["architecture"]))
-    tokenizer = Tokenizer.load(_file(folder, "tokenizer.json"), architecture.text.context_length)
+    cleaning = config.get("tokenizer", {}).get("cleaning")
+    tokenizer = Tokenizer.load(_file(folder, "tokenizer.json"), architecture.text.context_length, cleaning)
     if tokenizer.vocab_size > architecture.text.vocab_size:
         raise BadCheckpoint(
             f"a tokenizer of {tokenizer.vocab_size} tokens in {folder.name}", f"{architecture.text.vocab_size} at most"
         )
     state = read_state(_file(folder, config["weights"]["file"]), config["weights"]["sha256"])
-    _check_sizes(architecture, state, folder.name)
-    model = DualEncoder(architecture)
+    if "token_embedding.weight" in state:  # OpenCLIP's names, with the text tower at the root
+        state = rename(state)
+    with torch.device("meta"):
+        model = DualEncoder(architecture)
     load_strictly(model, state, folder.name)
     return model.eval(), tokenizer
 
 
 def read_state(path: Path, sha256: str = "") -> dict[str, Tensor]:
-    """Read a safetensors file as float32, after checking its hash.
+    """The arrays of a safetensors file, after checking its hash.
+
+    A file of up to 64 MiB is read whole, as float32. A larger one is mapped and keeps its number types; its hash is
+    computed the first time it is seen here and again when its size or date has changed.
 
     Raises:
         BadCheckpoint: unreadable, too large, or another file than the hash names.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise BadCheckpoint(f"{path.name} of {path.stat().st_size} bytes", f"at most {_MAX_BYTES} bytes")
-        data = path.read_bytes()
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise BadCheckpoint(f"{path.name} of {size} bytes", f"at most {_MAX_BYTES} bytes")
+        data = path.read_bytes() if size <= MAPPED_FROM else None
+        found = hash_of(path) if data is None and sha256 else hashlib.sha256(data or b"").hexdigest()
     except OSError as error:
         raise BadCheckpoint(f"{path.name} cannot be read ({error.strerror})", "a safetensors file") from None
-    found = hashlib.sha256(data).hexdigest()
     if sha256 and found != sha256.lower():
         raise BadCheckpoint(
-            f"{path.name} has sha256 {found[:12]}…, {len(data)} bytes",
+            f"{path.name} has sha256 {found[:12]}…, {size} bytes",
             f"{sha256[:12]}…, the hash its config names (the file is truncated or another one)",
             "install the package or copy the model folder again",
         )
     try:
+        if data is None:
+            return mapped(path)
         state = read_tensors(data)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, OSError) as error:
         kind = type(error).__name__
         raise BadCheckpoint(f"{path.name} is not whole ({kind})", "a safetensors file", "copy it again") from None
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
-def _check_sizes(architecture: Architecture, state: Mapping[str, Tensor], where: str) -> None:
-    """Compare the sizes a config asks for with the weights before memory is taken for them."""
-    text = architecture.text
-    expected = {
-        "visual.proj.weight": (architecture.embed_dim, None),
-        "text.token_embedding.weight": (text.vocab_size, text.width),
-        "text.positional_embedding": (text.context_length, text.width),
-        "text.text_projection": (text.width, architecture.embed_dim),
-    }
-    for name, sizes in expected.items():
-        shape = tuple(state[name].shape) if name in state else sizes  # a missing name is told by load_strictly
-        if len(shape) != 2 or any(want is not None and want != n for n, want in zip(shape, sizes, strict=True)):
-            raise BadCheckpoint(f"weights in {where}: {name} of shape {shape}", f"{sizes}, as its config says")
-    layers = sum(name.startswith("text.transformer.") and name.endswith(".ln_1.weight") for name in state)
-    if layers != text.layers:
-        raise BadCheckpoint(f"weights in {where} with {layers} text layers", f"{text.layers}, as its config says")
+def mapped(path: Path) -> dict[str, Tensor]:
+    """The arrays of a safetensors file as mapped pages, nothing read yet."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
 
 
 def load_strictly(model: torch.nn.Module, state: Mapping[str, Tensor], where: str) -> None:
@@ -108,7 +112,7 @@ def load_strictly(model: torch.nn.Module, state: Mapping[str, Tensor], where: st
     said = [f"{len(n)} {word} ({', '.join(n[:5])}{' …' if len(n) > 5 else ''})" for word, n in odd.items() if n]
     if said:
         raise BadCheckpoint(f"weights in {where}: " + "; ".join(said), "exactly the names of the architecture")
-    model.load_state_dict(dict(state))
+    model.load_state_dict(dict(state), assign=any(value.is_meta for value in expected.values()))
 
 
 def save_folder(model: DualEncoder, tokenizer: Tokenizer, config: dict[str, Any], folder: Path, readme: str) -> Path:

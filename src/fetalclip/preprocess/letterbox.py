@@ -73,9 +73,9 @@ class Letterbox:
         return mm_per_pixel[0] * self.scale, mm_per_pixel[1] * self.scale
 
     def picture_in(self, pixels: Pixels) -> Pixels:
-        """(H, W) grey picture to (size, size): centred zero padding, antialiased bicubic."""
-        self._check(pixels.shape, (self.height, self.width))
-        square = np.zeros((self.side, self.side), dtype=np.uint8)
+        """(H, W) or (H, W, 3) picture to a square: centred zero padding, Pillow's antialiased 8-bit bicubic."""
+        self._check(pixels.shape[:2], (self.height, self.width))
+        square = np.zeros((self.side, self.side, *pixels.shape[2:]), dtype=np.uint8)
         square[self.top : self.top + self.height, self.left : self.left + self.width] = pixels
         if self.size == self.side:
             return square
@@ -110,14 +110,14 @@ class Letterbox:
 
 
 def letterbox(pixels: Pixels, size: int) -> tuple[Pixels, Letterbox]:
-    """Lay a grey picture into a square.
+    """Lay a picture into a square.
 
     Args:
-        pixels: uint8 (H, W).
+        pixels: uint8 (H, W) or (H, W, 3).
         size: side of the square, pixels.
 
     Returns:
-        uint8 (size, size) and the record that maps points, masks and spacing both ways.
+        uint8 (size, size) or (size, size, 3) and the record that maps points, masks and spacing both ways.
     """
     record = Letterbox(int(pixels.shape[1]), int(pixels.shape[0]), size)
     return record.picture_in(pixels), record

@@ -25,7 +25,7 @@ class Prepared:
     """One picture, ready for the tower.
 
     Attributes:
-        pixels: uint8 (S, S), letterboxed, overlay treated.
+        pixels: uint8 (S, S), of a tower that sees colour (S, S, 3); letterboxed, overlay treated.
         letterbox: the way back to the original pixels.
         mm_per_pixel: (x, y) of a pixel of the square, or None.
         covered: share of the sector that the overlay mask covers, or None when it was not looked for.
@@ -39,26 +39,31 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def prepare(frame: Frame, size: int, overlay: str = "mask") -> Prepared:
+def prepare(frame: Frame, size: int, overlay: str = "mask", colour: bool = False) -> Prepared:
     """Treat the overlay and letterbox one frame.
 
     Args:
         frame: any size, grey or colour.
         size: side of the square, pixels.
         overlay: one of ``OVERLAY_MODES``.
+        colour: keep the colours of a colour frame.
 
     Raises:
         UsageError: unknown overlay mode.
     """
     check_overlay(overlay)
-    gray, covered, warnings = frame.gray, None, []
+    picture = frame.pixels if colour else frame.gray
+    covered, warnings = None, []
     if overlay != "keep":
-        found = find_overlay(gray)
+        found = find_overlay(frame.gray)
         covered = found.covered
         if overlay == "mask" and covered > COVERED_WARNING:
             warnings.append(f"overlay mask covers {covered:.0%} of the sector; the answer rests on the rest")
-        gray = mask_overlay(gray, found) if overlay == "mask" else overlay_only(gray, found)
-    pixels, record = letterbox(gray, size)
+        treat = mask_overlay if overlay == "mask" else overlay_only
+        channels = [picture] if picture.ndim == 2 else [picture[..., i] for i in range(3)]
+        treated = [treat(channel, found) for channel in channels]
+        picture = treated[0] if picture.ndim == 2 else np.stack(treated, axis=-1)
+    pixels, record = letterbox(picture, size)
     spacing = None if frame.mm_per_pixel is None else record.spacing_in(frame.mm_per_pixel)
     return Prepared(pixels, record, spacing, covered, tuple(warnings))
 
@@ -70,21 +75,25 @@ def check_overlay(mode: str) -> None:
 
 
 def to_tensor(pictures: Sequence[Pixels], mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Stack grey squares, repeat them over three channels and normalise.
+    """Stack squares, repeat the grey ones over three channels and normalise.
 
     Args:
-        pictures: uint8 (S, S) each, one S for all.
+        pictures: uint8 (S, S) or (S, S, 3) each, one S for all.
         mean, std: three numbers each, for values in 0–1.
 
     Returns:
         (B, 3, S, S) float32.
     """
-    batch = torch.from_numpy(np.stack(pictures)).to(torch.float32).div_(255.0)  # (B, S, S)
+    if all(picture.ndim == 2 for picture in pictures):
+        return normalise(torch.from_numpy(np.stack(pictures)).to(torch.float32).div_(255.0), mean, std)
+    full = [p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=-1) for p in pictures]
+    batch = torch.from_numpy(np.stack(full)).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)  # (B, 3, S, S)
     return normalise(batch, mean, std)
 
 
 def normalise(batch: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Grey (B, S, S) in 0–1 to normalised (B, 3, S, S), channels last in memory (faster on a CPU)."""
+    """Grey (B, S, S) or colour (B, 3, S, S) in 0–1 to normalised (B, 3, S, S), channels last (faster on a CPU)."""
     shift = torch.tensor(mean, device=batch.device).view(1, 3, 1, 1)
     scale = torch.tensor(std, device=batch.device).view(1, 3, 1, 1)
-    return ((batch.unsqueeze(1) - shift) / scale).contiguous(memory_format=torch.channels_last)
+    three = batch.unsqueeze(1) if batch.ndim == 3 else batch
+    return ((three - shift) / scale).contiguous(memory_format=torch.channels_last)
