@@ -7,7 +7,7 @@ and of the model's own planes against texts such as "not an ultrasound picture",
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from fetalclip.clinical.prompts import PromptSet, load_prompts
 from fetalclip.clinical.vocabulary import REJECTS
 from fetalclip.encoder import Encoder
-from fetalclip.encoder.engine import Array, unit
+from fetalclip.encoder.engine import Array
 from fetalclip.result import PlaneScores
+from fetalclip.tasks.prompted import Prompted, named, softmax
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class PlaneRule:
         )
 
 
-class PlaneTask:
+class PlaneTask(Prompted):
     """Embeddings to plane scores.
 
     Args:
@@ -63,7 +64,8 @@ class PlaneTask:
     name = "planes"
 
     def __init__(self, encoder: Encoder, rule: PlaneRule) -> None:
-        self.encoder, self.rule = encoder, rule
+        super().__init__(encoder)
+        self.rule = rule
 
     def __call__(self, images: Array, prompts: PromptSet | None = None) -> list[PlaneScores]:
         """Plane scores of each picture.
@@ -75,20 +77,11 @@ class PlaneTask:
         """
         if self.rule.classes:
             table = softmax(images / self.rule.temperature)
-            return [PlaneScores(_named(self.rule.classes, row)) for row in table]
+            return [PlaneScores(named(self.rule.classes, row)) for row in table]
         candidates = prompts or load_prompts(self.rule.prompts)
         table = softmax(self.logits(images, candidates) / self.rule.temperature)
         outliers = self.outlier(images)
-        return [self._answer(_named(candidates, row), float(o)) for row, o in zip(table, outliers, strict=True)]
-
-    def logits(self, images: Array, candidates: PromptSet) -> Array:
-        """Scaled cosines of (n, d) raw embeddings with each candidate: (n, classes)."""
-        return (self.encoder.scale * unit(images) @ self.class_embeddings(candidates).T).astype(np.float32)
-
-    def class_embeddings(self, candidates: PromptSet) -> Array:
-        """(classes, d) at unit length: normalise each prompt, mean, normalise."""
-        means = [unit(self.encoder.texts(prompts)).mean(axis=0) for prompts in candidates.values()]
-        return unit(np.stack(means))
+        return [self._answer(named(candidates, row), float(o)) for row, o in zip(table, outliers, strict=True)]
 
     def outlier(self, images: Array) -> npt.NDArray[np.float64]:
         """How much more a picture is like "no standard plane" than like any known plane: (n,) in 0-1."""
@@ -104,14 +97,3 @@ class PlaneTask:
         elif max(scores.values()) < self.rule.min_probability:
             reason = "no candidate is likely enough"
         return PlaneScores(scores, abstained=bool(reason), reason=reason, outlier=outlier)
-
-
-def _named(names: Sequence[str] | PromptSet, row: npt.NDArray[np.float64]) -> dict[str, float]:
-    return {name: float(p) for name, p in zip(names, row, strict=True)}
-
-
-def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Row-wise softmax of (n, classes) in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    powers = np.exp(shifted)
-    return powers / powers.sum(axis=1, keepdims=True)
