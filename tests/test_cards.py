@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,15 @@ def test_a_wrong_value_is_named(tmp_path, key, value):
     assert len(str(caught.value)) < 500
 
 
+def test_subplanes_may_be_there_and_are_checked(tmp_path):
+    good = {"prompts": "brain-3", "temperature": 1.2, "min_probability": 0.4}
+    cards.check_config({**GOOD, "subplanes": good})
+    wrong = [{**good, "prompts": "../x"}, {**good, "temperature": 0}, {**good, "min_probability": 2}, {}, [], None, 3]
+    for value in wrong:
+        with pytest.raises(BadCheckpoint, match="subplanes"):
+            cards.check_config({**GOOD, "subplanes": value})
+
+
 @pytest.mark.parametrize("key", [key for key in GOOD if key not in ("training", "results")])
 def test_a_missing_key_is_named(tmp_path, key):
     config = {name: value for name, value in GOOD.items() if name != key}
@@ -167,8 +177,10 @@ def test_the_known_names():
         ("mobile-fetalclip", "numansaeed/MobileFetalCLIP"),
     ):
         assert (found[name].available, found[name].license, found[name].hub) == (False, "CC-BY-NC-4.0", hub)
-        with pytest.raises(NotAvailable, match="next version"):
+        with pytest.raises(NotAvailable, match=re.escape(found[name].note)):
             found[name].require()
+    assert "fetalclip models pull fetalclip-vit-l-14" in found["fetalclip-vit-l-14"].note
+    assert "FastViT" in found["mobile-fetalclip"].note
 
 
 @pytest.mark.parametrize("name", ["fetalclip-opn", "", "no/such/folder", "a\0b", "x" * 10_000])
@@ -201,6 +213,50 @@ def test_a_damaged_bundled_folder_hides_no_other(tmp_path, monkeypatch):
     (card,) = cards.list_cards()
     assert (card.name, card.available) == ("mine", False)
     assert "not JSON" in card.note
+
+
+def in_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, **changes: object) -> Path:
+    """A model folder in the cache folder, under a name."""
+    monkeypatch.setenv("FETALCLIP_CACHE", str(tmp_path))
+    (tmp_path / "models").mkdir(exist_ok=True)
+    folder = folder_with(tmp_path / "models", {**GOOD, "name": name, **changes})
+    return folder.rename(folder.with_name(name))
+
+
+def test_a_folder_in_the_cache_is_known_by_name(tmp_path, monkeypatch):
+    folder = in_cache(tmp_path, monkeypatch, "from-a-colleague")
+    (tmp_path / "models" / ".unfinished.part").mkdir()
+    (tmp_path / "models" / "a-file.json").write_text("{")
+    assert cards.get_card("from-a-colleague").folder == folder
+    known = {card.name for card in cards.list_cards()}
+    assert known - set(cards.described_cards()) == {"from-a-colleague"}
+
+
+def test_a_pulled_folder_stands_for_its_description(tmp_path, monkeypatch):
+    folder = in_cache(tmp_path, monkeypatch, "fetalclip-vit-l-14", license="CC-BY-NC-4.0")
+    card = cards.get_card("fetalclip-vit-l-14")
+    assert (card.folder, card.available, card.note) == (folder, True, "")
+    assert card.hub == "numansaeed/fetalclip-model"
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(NotAvailable, match=r"tokenizer\.json missing.*fetalclip models pull fetalclip-vit-l-14"):
+        cards.get_card("fetalclip-vit-l-14").require()
+
+
+@pytest.mark.parametrize("name", ["fetalclip-open", "fetalclip-tiny"])
+def test_the_cache_replaces_nothing_of_ours(tmp_path, monkeypatch, name):
+    before = cards.get_card(name)
+    in_cache(tmp_path, monkeypatch, name, summary="an impostor")
+    assert cards.get_card(name) == before
+
+
+def test_a_damaged_folder_in_the_cache_hides_no_other(tmp_path, monkeypatch):
+    folder = in_cache(tmp_path, monkeypatch, "mine-1").rename(tmp_path / "models" / "mine-2")
+    card = cards.get_card("mine-2")
+    assert (card.available, card.folder) == (False, folder)
+    assert "named 'mine-1'" in card.note
+    (folder / "config.json").write_bytes(b"\xff")
+    assert "not JSON" in cards.get_card("mine-2").note
+    assert cards.get_card("fetalclip-tiny").available
 
 
 def test_cards_need_no_torch():

@@ -1,7 +1,8 @@
 """What a model is, as data: architecture, preprocessing, planes, licence, hash. Answers without torch.
 
 A model is a folder: ``config.json``, ``model.safetensors``, ``tokenizer.json`` and ``README.md`` (the card).
-Bundled folders live in ``assets/models``; models without a folder are described in ``assets/cards``.
+Bundled folders live in ``assets/models``, pulled ones in ``models`` of the cache folder; models without a folder are
+described in ``assets/cards``.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable
+from fetalclip.settings import cache_folder
 
 MODEL_SCHEMA = "fetalclip.model/1"
 CARD_SCHEMA = "fetalclip.card/1"
@@ -39,6 +41,7 @@ class Card:
         available: whether it can be loaded here and now.
         note: why not, or a caution; empty when there is nothing to say.
         hub: the repository on the Hugging Face hub where the weights live, or empty.
+        file: the weight file in that repository, of a model this package can pull; else empty.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Card:
     available: bool = False
     note: str = ""
     hub: str = ""
+    file: str = ""
 
     @property
     def readme(self) -> str:
@@ -68,7 +72,8 @@ class Card:
         """
         if not self.available:
             why = f": {self.note}" if self.note else ""
-            raise NotAvailable(f"the model {self.name} cannot be used here{why}", "", "fetalclip models list")
+            fix = f"fetalclip models pull {self.name}" if self.file else "fetalclip models list"
+            raise NotAvailable(f"the model {self.name} cannot be used here{why}", "", fix)
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,24 +92,29 @@ class Card:
 
 
 def list_cards() -> list[Card]:
-    """Every model this package knows by name, the default first, then by name.
+    """Every model known by name, bundled or in the cache folder, the default first, then by name.
 
-    A damaged bundled folder is listed as not available, with the reason, so that one cannot hide the others.
+    A damaged folder is listed as not available, with the reason, so that one cannot hide the others. A folder in the
+    cache stands in for a model that is only described here, never for one that this package carries.
     """
-    found: dict[str, Card] = {}
-    for path in _children(_assets() / "cards", ".json"):
-        card = _described(path)
-        found[card.name] = card
+    found = described_cards()
     for path in _children(_assets() / "models", ""):
-        try:
-            card = read_folder(path)
-            if card.name != path.name:
-                raise BadCheckpoint(f"{path.name}/config.json is named {card.name!r}", "the folder's own name")
-            found[path.name] = card
-        except BadCheckpoint as error:
-            summary = found[path.name].summary if path.name in found else "A bundled model that is damaged."
-            found[path.name] = Card(path.name, summary, "unknown", path, note=str(error))
+        found[path.name] = _foldered(path, found.get(path.name))
+    for path in _children(pulled_folder(), ""):
+        known = found.get(path.name)
+        if known is None or not (known.available or known.folder):
+            found[path.name] = _foldered(path, known)
     return sorted(found.values(), key=lambda card: (card.name != DEFAULT_MODEL, card.name))
+
+
+def described_cards() -> dict[str, Card]:
+    """The cards of ``assets/cards`` by name: what this package says of a model, whether it is here or not."""
+    return {card.name: card for card in map(_described, _children(_assets() / "cards", ".json"))}
+
+
+def pulled_folder() -> Path:
+    """The folder whose folders are models known by name; not created here."""
+    return cache_folder() / "models"
 
 
 def get_card(name: str | Path) -> Card:
@@ -181,6 +191,10 @@ def check_config(data: Mapping[str, Any], where: str = "config.json") -> None:
     check.number("planes.temperature", 1e-6, 1e6)
     check.number("planes.outlier_threshold", -1e9, 1e9)
     check.number("planes.min_probability", 0.0, 1.0)
+    if "subplanes" in data:
+        check.text("subplanes.prompts", _plain_name, "the name of a prompt set")
+        check.number("subplanes.temperature", 1e-6, 1e6)
+        check.number("subplanes.min_probability", 0.0, 1.0)
     check.text("weights.file", _plain_name, "a file name without folders")
     check.text("weights.sha256", _is_sha256, "64 hexadecimal digits")
     check.mapping("training")
@@ -285,7 +299,21 @@ def _described(path: Path) -> Card:
         available=bool(data.get("available", False)),
         note=data.get("note", ""),
         hub=data.get("hub", ""),
+        file=data.get("file", ""),
     )
+
+
+def _foldered(path: Path, known: Card | None) -> Card:
+    """The card of a folder that is known by its own name; a damaged one is a card too, which says why."""
+    source = (known.hub, known.file) if known else ("", "")
+    try:
+        card = read_folder(path)
+        if card.name != path.name:
+            raise BadCheckpoint(f"{path.name}/config.json is named {card.name!r}", "the folder's own name")
+        return replace(card, hub=source[0], file=source[1])
+    except BadCheckpoint as error:
+        summary, license_ = (known.summary, known.license) if known else ("A model that is damaged.", "unknown")
+        return Card(path.name, summary, license_, path, note=str(error), hub=source[0], file=source[1])
 
 
 def _assets() -> Path:
@@ -293,6 +321,9 @@ def _assets() -> Path:
 
 
 def _children(folder: Path, suffix: str) -> list[Path]:
-    if not folder.is_dir():
+    """Files of a suffix, or folders when it is empty; what is hidden is unfinished or not ours."""
+    try:
+        found = [p for p in folder.iterdir() if (p.suffix == suffix if suffix else p.is_dir())]
+    except OSError:  # no such folder, or one that may not be read
         return []
-    return sorted(p for p in folder.iterdir() if (p.suffix == suffix if suffix else p.is_dir()))
+    return sorted(p for p in found if not p.name.startswith("."))

@@ -22,7 +22,7 @@ def test_list_names_licences(capsys):
     assert main(["models", "list"]) == 0
     out, err = capsys.readouterr()
     assert "CC-BY-NC-4.0" in out
-    assert "not included" in err
+    assert "fetalclip models pull fetalclip-vit-l-14" in err
 
 
 def test_show(capsys):
@@ -30,6 +30,13 @@ def test_show(capsys):
     assert "mean nothing" in capsys.readouterr().out
     assert main(["models", "show", "fetalclip-tiny", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "fetalclip-tiny"
+
+
+def test_show_names_licence_and_source(capsys):
+    assert main(["models", "show", "fetalclip-vit-l-14"]) == 0
+    out = capsys.readouterr().out
+    assert "CC-BY-NC-4.0" in out
+    assert "numansaeed/fetalclip-model" in out
 
 
 def test_show_of_a_damaged_folder(tmp_path, capsys):

@@ -1,7 +1,8 @@
-"""``fetalclip models``: which models there are and what they are; answers without torch."""
+"""``fetalclip models``: which models there are, what they are, and how to get one; list and show need no torch."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,10 @@ from fetalclip.cli.output import Voice, json_line, printable, table
 
 if TYPE_CHECKING:
     from fetalclip.cards import Card
+    from fetalclip.models.pull import Offer
 
 app = typer.Typer(
-    no_args_is_help=True, help="List the models, or show one.", rich_markup_mode=None, add_completion=False
+    no_args_is_help=True, help="List the models, show or get one.", rich_markup_mode=None, add_completion=False
 )
 
 _JSON = Annotated[bool, typer.Option("--json", help="One JSON object per model on stdout.")]
@@ -57,13 +59,78 @@ def show(
             voice.data(printable(line))
 
 
+@app.command("pull", no_args_is_help=True)
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from the list.")],
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="Accept the licence of the weights without being asked.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use no network, only the hub's own cache (also HF_HUB_OFFLINE=1).")
+    ] = False,
+    revision: Annotated[
+        str | None,
+        typer.Option("--revision", metavar="R", help="A branch, tag or commit; replaces what is here."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Fetch other people's weights from the hub, once you have accepted their licence.
+
+    A download that breaks goes on where it stopped when you type the command again.
+    """
+    from fetalclip.models import pull as puller
+
+    voice, card = Voice(), puller.find(name)
+    if card.available and revision is None:
+        here = {"schema": "fetalclip.pull/1", "name": name, "license": card.license, "folder": card.folder}
+        voice.talk(f"{name} is here already.")
+        voice.data(json_line({**here, "fetched": False}) if as_json else printable(card.folder or name))
+        return
+    offered = puller.offer(name, revision or puller.MAIN, offline)
+    for line in _terms(offered):
+        voice.talk(line)
+    made = puller.pull(offered, accept_license or _typed_yes(voice, name), voice.talk)
+    voice.data(json_line(made) if as_json else printable(made.folder))
+    voice.talk(f"{made.parameters:,} parameters. Next: fetalclip analyze your-scan.png --model {name}")
+
+
+def _terms(offered: Offer) -> list[str]:
+    """What is fetched and under which licence, for the person who decides."""
+    file = offered.file
+    size = f"{file.size / 1e6:,.1f} MB" if file.size is not None else "unknown"
+    facts = [
+        ("model", offered.card.name),
+        ("repository", file.repository),
+        ("file", file.name),
+        ("revision", f"{file.revision} ({file.commit[:12]})" if file.commit else file.revision),
+        ("size", size + (", in the hub's cache already" if offered.local else "")),
+        ("licence", offered.card.license),
+    ]
+    return [printable(offered.card.summary), *table(facts), printable(offered.meaning)]
+
+
+def _typed_yes(voice: Voice, name: str) -> bool:
+    """Ask at the terminal; without one nobody can answer.
+
+    Raises:
+        UsageError: there is no terminal.
+    """
+    if not sys.stdin.isatty():
+        from fetalclip.errors import UsageError
+
+        fix = f"fetalclip models pull {name} --accept-license"
+        raise UsageError("there is no terminal to ask for the licence", "--accept-license", fix)
+    voice.talk("Type yes to accept the licence and download:")
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
 def _facts(card: Card) -> list[str]:
     facts: list[tuple[str, object]] = [
         ("name", card.name),
         ("licence", card.license),
         ("here", "yes" if card.available else "no"),
         ("note", card.note),
-        ("hub", card.hub),
+        ("source", f"{card.hub} on the Hugging Face hub" if card.hub else ""),
         ("folder", card.folder or ""),
         ("sha256", card.sha256),
         ("image size", _inner(card.config, "preprocess", "image_size")),
