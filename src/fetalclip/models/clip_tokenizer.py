@@ -32,8 +32,9 @@ _MODEL_SHA256 = "f9ed75c7303813705c2bd2d90308476118d3b77bfe42f07a33a57b44c175e2b
 _MERGES_USED = VOCAB_SIZE - 2 * 256 - 2  # the file lists 262,144
 _SUFFIX = "</w>"
 
-# What the original calls a word. Its pattern takes no account of case, so that a long s is an s.
-_WORD = r"<[sſ]tart_of_text>|<end_of_text>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+# What the original calls a word. Its pattern takes no account of case, so that a long s is an s, and U+0345 (an iota
+# below, whose capital is a letter) belongs to no word at all.
+_WORD = r"<[sſ]tart_of_text>|<end_of_text>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}\x{0345}]+"
 # A text through every part of the engine, and its ids.
 _PROBE = "fetal heart's 20 weeks, naïve 'ſ !!<start_of_text> <end_of_text> 🫀"
 _PROBE_IDS = (
