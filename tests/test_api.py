@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,12 +14,13 @@ from fetalclip.clinical.prompts import load_prompts
 from fetalclip.encoder.engine import unit
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable, UsageError
 from fetalclip.frame import Frame
-from fetalclip.models.tiny import build_tiny
+from fetalclip.models.tiny import SHOUT, build_tiny
 from fetalclip.models.weights import save_folder
 from fetalclip.overlay import mask_overlay, overlay_only
 from fetalclip.phantom import PLANES, draw
 from fetalclip.preprocess import prepare
 from fetalclip.result import PlaneScores
+from fetalclip.tasks import PlaneRule, SubplaneRule
 
 TINY = "fetalclip-tiny"
 
@@ -185,17 +188,78 @@ def test_spacing_by_table_goes_before_spacing_for_all(model, files):
 
 
 def test_warnings_of_the_picture_and_of_the_answer_are_told(model, files, monkeypatch):
-    from dataclasses import replace
-
     from fetalclip import api
 
     monkeypatch.setattr(api, "prepare", lambda *args: replace(prepare(*args), warnings=("half is covered",)))
     monkeypatch.setattr(model._planes, "rule", replace(model._planes.rule, min_probability=1.0))
     line = next(model.analyze(files))
     assert line.plane.abstained
-    assert line.warnings[0] == "half is covered"
-    assert line.plane.reason in line.warnings[1]
+    assert line.warnings[:2] == (SHOUT, "half is covered")
+    assert line.plane.reason in line.warnings[2]
     assert line.error is None
+
+
+@pytest.fixture
+def brains(model, monkeypatch):
+    """The tiny model, calling every picture a brain."""
+    monkeypatch.setattr(model._planes, "_answer", lambda scores, outlier: PlaneScores({"brain": 1.0}))
+    return model
+
+
+def test_subplanes_of_one_frame_and_of_a_list(model, frames):
+    single = model.subplanes(frames[0])
+    assert list(single.scores) == list(load_prompts("brain-3"))
+    assert sum(single.scores.values()) == pytest.approx(1)
+    assert not single.abstained  # uncalibrated: no least probability
+    for frame, answer in zip(frames, model.subplanes(frames), strict=True):
+        assert dict(answer.scores) == pytest.approx(dict(model.subplanes(frame).scores), abs=1e-6)
+    assert model.subplanes([]) == []
+    own = model.subplanes(frames[0], prompts={"a": ["x"], "b": ["y"]}, overlay="keep")
+    assert list(own.scores) == ["a", "b"]
+
+
+def test_a_brain_gets_its_subplane_from_the_same_embedding(brains, frames, files, monkeypatch):
+    wanted = brains.subplanes(frames[0])
+    calls = []
+    images = brains.encoder.images
+    monkeypatch.setattr(brains.encoder, "images", lambda pictures: calls.append(len(pictures)) or images(pictures))
+    line = next(brains.analyze(files))
+    assert calls == [1]
+    assert dict(line.subplane.scores) == pytest.approx(dict(wanted.scores), abs=1e-6)
+    said = line.to_dict()["subplane"]
+    assert said == line.subplane.to_dict()
+    assert said.keys() == line.to_dict()["plane"].keys()
+    assert not any("subplane" in warning for warning in line.warnings)
+
+
+def test_an_abstained_subplane_is_kept_and_warned_of(brains, files, monkeypatch):
+    monkeypatch.setattr(brains._subplanes, "rule", replace(brains._subplanes.rule, min_probability=1.0))
+    line = next(brains.analyze(files))
+    assert line.subplane.abstained
+    assert line.to_dict()["subplane"]["label"] in load_prompts("brain-3")
+    assert line.warnings[-1] == f"subplane abstained: {line.subplane.reason}"
+    assert line.error is None
+
+
+def test_other_planes_and_refused_brains_have_no_subplane(model, files, monkeypatch):
+    for answer in (PlaneScores({"femur": 1.0}), PlaneScores({"brain": 1.0}, abstained=True, reason="no")):
+        monkeypatch.setattr(model._planes, "_answer", lambda scores, outlier, answer=answer: answer)
+        line = next(model.analyze(files))
+        assert line.plane == answer
+        assert (line.subplane, line.to_dict()["subplane"]) == (None, None)
+        assert not any("subplane" in warning for warning in line.warnings)
+    assert next(model.analyze(files, ())).subplane is None
+
+
+def test_a_model_keeps_its_rule_and_a_supervised_one_has_no_subplanes(model, frames, files, monkeypatch):
+    rule = {"prompts": "brain-3", "temperature": 2.0, "min_probability": 0.9}
+    card = replace(model.card, config={"subplanes": rule})
+    assert FetalCLIP(card, model.encoder, PlaneRule())._subplanes.rule == SubplaneRule("brain-3", 2.0, 0.9)
+    supervised = FetalCLIP(model.card, model.encoder, PlaneRule(classes=("brain",) * 16))
+    with pytest.raises(NotAvailable, match="no sub-planes"):
+        supervised.subplanes(frames[0])
+    line = next(supervised.analyze(files))
+    assert (line.plane.label, line.subplane) == ("brain", None)
 
 
 def test_an_unknown_model_is_told():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -12,25 +14,28 @@ from fetalclip.cards import DEFAULT_MODEL, Card, get_card
 from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array, Normalisation, unit
-from fetalclip.errors import FetalclipError, UsageError
+from fetalclip.encoder.speed import expected_time
+from fetalclip.encoder.store import PromptStore
+from fetalclip.errors import FetalclipError, NotAvailable, UsageError
 from fetalclip.frame import Frame
 from fetalclip.io import read
-from fetalclip.models.tiny import TINY, build_tiny
+from fetalclip.models.tiny import SHOUT, TINY, build_tiny
 from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay, prepare
 from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
-from fetalclip.settings import device_choice
-from fetalclip.tasks import TASKS, PlaneRule, PlaneTask
+from fetalclip.settings import cache_folder, device_choice, precision_choice
+from fetalclip.tasks import TASKS, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
 
 Prompts = PromptSet | str | Path | None
 
 
-def load(name: str | Path = DEFAULT_MODEL, device: str | None = None) -> FetalCLIP:
+def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision: str | None = None) -> FetalCLIP:
     """Load a model by its card's name or from a model folder.
 
     Args:
         name: a name from ``fetalclip models list`` or a folder.
         device: ``auto``, ``cpu`` or ``cuda``; None asks the environment.
+        precision: ``fp32`` or ``bf16``; None asks the environment.
 
     Raises:
         ModelNotFound: no such card or folder.
@@ -38,18 +43,30 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None) -> FetalCL
         BadCheckpoint: the folder is damaged.
     """
     card = get_card(name).require()
+    words, numbers = device_choice(device), precision_choice(precision)
     config: Mapping[str, Any]
     if card.folder is None and card.name == TINY:
         config, model, tokenizer = build_tiny()
+        warnings.warn(SHOUT, stacklevel=2)
+        store = None
     else:
         assert card.folder is not None
         config = card.config
         model, tokenizer = load_folder(card.folder, config)
+        store = _store(card, card.folder, words, numbers)
     pre = config["preprocess"]
-    mirror = bool(pre.get("mirror", False))
-    normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]), mirror)
-    encoder = Encoder(model, tokenizer, normalisation, device_choice(device))
+    flags = {name: bool(pre.get(name, False)) for name in ("mirror", "colour")}
+    normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]), **flags)
+    encoder = Encoder(model, tokenizer, normalisation, words, precision=numbers, store=store)
     return FetalCLIP(card, encoder, PlaneRule.from_config(config))
+
+
+def _store(card: Card, folder: Path, device: str, precision: str) -> PromptStore:
+    """Where the model's prompts are kept; everything an embedding depends on is in the key."""
+    words = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+    told = [card.config.get(name) for name in ("architecture", "tokenizer")]
+    key = hashlib.sha256(repr((card.sha256, words, told, device, precision)).encode()).hexdigest()
+    return PromptStore(cache_folder() / "prompts.sqlite", key)
 
 
 class FetalCLIP:
@@ -63,23 +80,47 @@ class FetalCLIP:
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
         self.card, self.encoder = card, encoder
         self._planes = PlaneTask(encoder, rule)
+        # A supervised model's embedding is its plane logits: no text can be compared with it.
+        sub = SubplaneRule.from_config(card.config) or SubplaneRule()
+        self._subplanes = None if rule.classes else SubplaneTask(encoder, sub)
+
+    def expected(self) -> str:
+        """A line on how long a picture will take on this device; empty for a model that is quick anywhere."""
+        return expected_time(self.card.name, self.encoder)
 
     def prepare(self, frame: Frame, overlay: str = "mask") -> Prepared:
         """The one road from a frame to the tower; overlay is ``mask``, ``keep`` or ``only``."""
-        return prepare(frame, self.encoder.normalisation.image_size, overlay)
+        return prepare(frame, self.encoder.normalisation.image_size, overlay, self.encoder.normalisation.colour)
 
-    def encode_image(self, scans: Frame | Sequence[Frame], normalize: bool = True, overlay: str = "mask") -> Array:
+    @property
+    def overlay(self) -> str:
+        """What the model's card asks to do with burned-in text before an embedding: ``mask`` or ``keep``."""
+        return str(self.card.config.get("preprocess", {}).get("overlay", "mask"))
+
+    def encode_image(
+        self, scans: Frame | Sequence[Frame], normalize: bool = True, overlay: str | None = None
+    ) -> Array:
         """Image embeddings.
+
+        Args:
+            scans: one frame or several.
+            normalize: to unit length.
+            overlay: ``mask``, ``keep`` or ``only``; None does as the model's card asks (a converted checkpoint's
+                keeps the picture as it is).
 
         Returns:
             (n, d) float32; unit length unless ``normalize`` is False.
         """
-        raw = self.encoder.images([self.prepare(frame, overlay).pixels for frame in _many(scans)])
+        way = self.overlay if overlay is None else overlay
+        raw = self.encoder.images([self.prepare(frame, way).pixels for frame in _many(scans)])
         return unit(raw) if normalize else raw
 
-    def encode_text(self, texts: str | Sequence[str], normalize: bool = True) -> Array:
-        """Text embeddings, (n, d) float32; unit length unless ``normalize`` is False."""
-        raw = self.encoder.texts([texts] if isinstance(texts, str) else list(texts))
+    def encode_text(self, texts: str | Sequence[str], normalize: bool = True, keep: bool = True) -> Array:
+        """Text embeddings, (n, d) float32; unit length unless ``normalize`` is False.
+
+        ``keep`` holds on to them for the next call and the next start: for prompts, not for long lists of texts.
+        """
+        raw = self.encoder.texts([texts] if isinstance(texts, str) else list(texts), keep)
         return unit(raw) if normalize else raw
 
     @overload
@@ -101,6 +142,27 @@ class FetalCLIP:
             One ``PlaneScores`` for a frame, a list for a sequence.
         """
         found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
+        return found[0] if isinstance(scans, Frame) else found
+
+    @overload
+    def subplanes(self, scans: Frame, prompts: Prompts = None, overlay: str = "mask") -> PlaneScores: ...
+    @overload
+    def subplanes(
+        self, scans: Sequence[Frame], prompts: Prompts = None, overlay: str = "mask"
+    ) -> list[PlaneScores]: ...
+    def subplanes(
+        self, scans: Frame | Sequence[Frame], prompts: Prompts = None, overlay: str = "mask"
+    ) -> PlaneScores | list[PlaneScores]:
+        """Which plane of the brain each scan shows; arguments as `planes`. The scans are taken for brains.
+
+        Raises:
+            NotAvailable: a supervised model, which knows its own classes only.
+        """
+        if self._subplanes is None:
+            raise NotAvailable(
+                f"the model {self.card.name} has no sub-planes", "a model with a text tower", DEFAULT_MODEL
+            )
+        found = self._subplanes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
     def analyze(
@@ -152,14 +214,19 @@ class FetalCLIP:
             ready = self.prepare(frame, overlay)
         except FetalclipError as error:
             return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
-        warnings = list(ready.warnings)
-        plane = None
+        said = ([SHOUT] if self.card.name == TINY else []) + list(ready.warnings)
+        plane = subplane = None
         if "planes" in tasks:
-            plane = self._planes(self.encoder.images([ready.pixels]), prompts)[0]
+            image = self.encoder.images([ready.pixels])
+            plane = self._planes(image, prompts)[0]
             if plane.abstained:
-                warnings.append(f"plane abstained: {plane.reason}")
+                said.append(f"plane abstained: {plane.reason}")
+            elif self._subplanes is not None and self._subplanes.applies(plane):
+                subplane = self._subplanes(image)[0]
+                if subplane.abstained:
+                    said.append(f"subplane abstained: {subplane.reason}")
         info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-        return Analysis(info, plane, tuple(warnings), None, self._provenance(began))
+        return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane)
 
     def _provenance(self, began: float) -> Provenance:
         card, seconds = self.card, time.perf_counter() - began

@@ -32,6 +32,9 @@ class FakeModel:
         for path in paths:
             yield self._one(path, options)
 
+    def expected(self) -> str:
+        return ""
+
     def _one(self, path: Path, options: dict[str, Any]) -> Analysis:
         table = options.get("spacing_table") or {}
         spacing = table.get(Path(path).name, options.get("spacing"))
@@ -53,7 +56,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
     """The fake in place of ``fetalclip.api.load``; every name and folder gets it."""
     made = FakeModel("fetalclip-open")
     api = ModuleType("fetalclip.api")
-    api.load = lambda name="fetalclip-open", device=None: made  # type: ignore[attr-defined]
+    api.load = lambda name="fetalclip-open", device=None, precision=None: made  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "fetalclip.api", api)
     monkeypatch.setattr(fetalclip, "api", api, raising=False)
     card = cards.Card("fetalclip-open", "fake", "CC0-1.0", Path("."), available=True)

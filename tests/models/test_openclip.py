@@ -93,8 +93,16 @@ def test_a_config_without_preprocessing_gets_clips_values_and_other_ways_a_note(
         preprocess_config({"preprocess_cfg": {"mean": [1, 2]}})
 
 
-NAMES = ["visual.conv1.weight", "positional_embedding", "transformer.resblocks.0.ln_1.weight", "ln_final.bias",
-         "token_embedding.weight", "text_projection", "logit_scale", "visual.transformer.resblocks.0.ln_1.weight"]  # fmt: skip
+NAMES = [
+    "visual.conv1.weight",
+    "positional_embedding",
+    "transformer.resblocks.0.ln_1.weight",
+    "ln_final.bias",
+    "token_embedding.weight",
+    "text_projection",
+    "logit_scale",
+    "visual.transformer.resblocks.0.ln_1.weight",
+]
 
 
 def test_names_go_round_and_wrappers_come_off():

@@ -87,7 +87,7 @@ def test_another_activation_is_named():
 
 
 def test_names_that_are_not_theirs_are_told():
-    with pytest.raises(BadCheckpoint, match="vision_model.surprise"):
+    with pytest.raises(BadCheckpoint, match=r"vision_model\.surprise"):
         from_transformers({"vision_model.surprise": torch.ones(1)})
     name = "text_model.encoder.layers.0.self_attn.q_proj.weight"
     with pytest.raises(BadCheckpoint, match="q_proj, k_proj and v_proj"):

@@ -87,22 +87,29 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     return _tell(found, request, voice, as_json)
 
 
-def load(model: str, voice: Voice) -> Any:
+def load(model: str, voice: Voice, precision: str | None = None) -> Any:
     """The model by name or folder; what is missing is told before torch is loaded, which takes seconds.
 
     Raises:
         NotAvailable: there is no such model, or it is not on this machine.
     """
     from fetalclip.cards import get_card
-    from fetalclip.settings import device_choice
+    from fetalclip.settings import device_choice, precision_choice
 
     card = get_card(model).require()
-    device_choice()  # a wrong word is told here, before seconds are spent
+    device_choice(), precision_choice(precision)  # a wrong word is told here, before seconds are spent
     if card.folder is None and card.note:
         voice.talk(f"Note: {card.name}: {card.note}.")
+    import warnings
+
     from fetalclip import api
 
-    return api.load(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said above, in the card's own words
+        network = api.load(model, precision=precision)
+    if expected := network.expected():
+        voice.talk(expected)
+    return network
 
 
 def _check(

@@ -12,7 +12,7 @@ import typer
 from fetalclip.cli import files
 from fetalclip.cli.analyze import load
 from fetalclip.cli.output import Voice, failure, json_line, printable
-from fetalclip.errors import FetalclipError, InputError, OutputError, UnreadableInput, UsageError
+from fetalclip.errors import InputError, OutputError, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
     from fetalclip.frame import Frame
@@ -89,7 +89,7 @@ def _pictures(network: Any, inputs: list[Path], overlay: str, voice: Voice) -> t
     return {"embeddings": table, "paths": np.array(kept, dtype=np.str_), **_provenance(network, overlay)}, failed
 
 
-def _batches(inputs: list[Path]) -> Iterator[tuple[list[Frame], list[str], list[tuple[str, FetalclipError]]]]:
+def _batches(inputs: list[Path]) -> Iterator[tuple[list[Frame], list[str], list[tuple[str, InputError]]]]:
     from fetalclip import io
 
     for start in range(0, len(inputs), _BATCH):

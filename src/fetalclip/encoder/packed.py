@@ -7,6 +7,7 @@ layout. That is done once, when a tower is first used, and only for inference.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -26,8 +27,8 @@ def can_pack(tower: nn.Module, device: str) -> bool:
     body = getattr(tower, "transformer", None)
     if not isinstance(body, Transformer) or device != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    weight = body.resblocks[0].ln_1.weight  # type: ignore[union-attr]
-    return len(weight) >= _WORTH and _works(weight.dtype)
+    weight = next(body.parameters())  # of the first norm: as long as the transformer is wide
+    return weight.numel() >= _WORTH and _works(weight.dtype)
 
 
 @cache
@@ -108,7 +109,6 @@ def pack(tower: Any) -> Any:
     Args:
         tower: on the CPU, in the number type it is to compute in.
     """
-    copy = type(tower).__new__(type(tower))
-    copy.__dict__.update(tower.__dict__)
-    copy._modules = {**tower._modules, "transformer": PackedTransformer(tower.transformer)}
-    return copy
+    twin = copy.copy(tower)
+    twin._modules = {**tower._modules, "transformer": PackedTransformer(tower.transformer)}
+    return twin

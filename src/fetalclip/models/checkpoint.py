@@ -76,7 +76,7 @@ def _unpickle(path: Path, size: int) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         if "weights_only" in str(error) or "Unsupported" in str(error):
-            found = f"{path.name} holds more than arrays (a pickle that would run code); it was not loaded"
+            found = f"{path.name} holds more than arrays, as code does, or is damaged; it was not loaded"
             fix = "torch.save(model.state_dict(), FILE) where it came from, or safetensors"
             raise BadCheckpoint(found, "a checkpoint of arrays alone", fix) from None
         raise _broken(path, size, type(error).__name__) from None

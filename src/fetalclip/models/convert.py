@@ -26,6 +26,7 @@ from fetalclip.models.verified import compute, remember
 from fetalclip.models.weights import load_folder, load_strictly
 
 WEIGHTS = "model.safetensors"
+VOCABULARY = 49408
 _MAX_CONFIG_BYTES = 1_000_000
 _SHORT = ("fetal brain", "an ultrasound image of the fetal abdomen", "a photograph", "four-chamber view of the heart")
 _TABLE = "text.positional_embedding"
@@ -100,6 +101,9 @@ def convert(config: Path, weights: Path, out: Path, wanted: Wanted | None = None
     else:
         architecture = openclip.from_openclip_config(data)
         state = openclip.rename(read_checkpoint(weights))
+    if architecture.text.vocab_size != VOCABULARY:
+        found = f"a vocabulary of {architecture.text.vocab_size} tokens"
+        raise BadCheckpoint(found, f"CLIP's {VOCABULARY}: another tokenizer would read other words")
     mean, std, notes = openclip.preprocess_config(data)
     _fit(architecture, state, weights)
     rows = architecture.text.context_length
@@ -192,7 +196,8 @@ def _cosine(architecture: Architecture, state: Mapping[str, Tensor], table: Tens
     for rows in (own["positional_embedding"], table.float()):
         tower.load_state_dict({**own, "positional_embedding": rows[:shortest]}, assign=True, strict=False)
         found.append(_features(tower, ids, end))
-    return float(torch.nn.functional.cosine_similarity(*found).min())
+    before, after = found
+    return float(torch.nn.functional.cosine_similarity(before, after).min())
 
 
 def _features(tower: TextTower, ids: Tensor, end: Tensor) -> Tensor:

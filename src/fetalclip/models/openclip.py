@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from fetalclip.errors import BadCheckpoint, UsageError
 from fetalclip.models.pair import Architecture
-from fetalclip.models.text import TextConfig
 from fetalclip.models.vit import ViTConfig
 
 T = TypeVar("T")

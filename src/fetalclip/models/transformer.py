@@ -86,8 +86,8 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(B, N, D) to (B, N, D)."""
-        for x in self.states(x, causal):
-            pass
+        for block in self.resblocks:
+            x = block(x, causal)
         return x
 
     def states(self, x: Tensor, causal: bool) -> Iterator[Tensor]:

@@ -73,7 +73,9 @@ class VisionTransformer(nn.Module):
         """What goes into the first block: (B, 3, S, S) to (B, 1 + patches, D), the class token first."""
         side = self.config.image_size
         if images.shape[-2:] != (side, side):
-            raise UsageError(f"pictures of {tuple(images.shape[-2:])} pixels", f"{side} x {side}, as the tower's config")
+            raise UsageError(
+                f"pictures of {tuple(images.shape[-2:])} pixels", f"{side} x {side}, as the tower's config"
+            )
         x = self.conv1(images).flatten(2).transpose(1, 2)  # (B, patches, D)
         first = self.class_embedding.expand(len(x), 1, -1)  # (B, 1, D)
         return self.ln_pre(torch.cat([first, x], dim=1) + self.positional_embedding)
