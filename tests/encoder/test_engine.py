@@ -11,6 +11,7 @@ import torch
 
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation, unit
+from fetalclip.encoder.store import PromptStore
 from fetalclip.errors import UsageError
 from fetalclip.models.tiny import build_tiny
 from fetalclip.preprocess import to_tensor
@@ -87,14 +88,14 @@ def test_texts_are_the_towers_raw_output_in_order(parts, encoder):
 
 
 def test_each_distinct_text_is_encoded_once(parts, encoder, monkeypatch):
-    model, seen = parts[0], []
-    whole = model.encode_text
+    tower, seen = parts[0].text, []
+    whole = tower.forward
 
-    def counted(ids, end, normalize=True):
+    def counted(ids, end):
         seen.append(len(ids))
-        return whole(ids, end, normalize)
+        return whole(ids, end)
 
-    monkeypatch.setattr(model, "encode_text", counted)
+    monkeypatch.setattr(tower, "forward", counted)
     first = encoder.texts(["a", "b", "a"])
     assert seen == [2]
     again = encoder.texts(["b", "a", "c"])
@@ -108,6 +109,64 @@ def test_more_texts_than_one_pass_takes(parts, encoder):
     some = [0, 255, 256, 299]
     alone = Encoder(*parts, NORMALISATION, "cpu").texts([many[i] for i in some])
     close(found[some], alone)
+
+
+def test_a_long_list_leaves_nothing_behind(parts, tmp_path):
+    store = PromptStore(tmp_path / "p.sqlite", "m")
+    engine = Encoder(*parts, NORMALISATION, "cpu", store=store)
+    found = engine.texts(["b", "a", "b"], keep=False)
+    assert not store.path.exists()
+    np.testing.assert_array_equal(found[0], found[2])
+    close(engine.texts(["b", "a", "b"]), found)
+    assert store.path.exists()
+
+
+def test_what_is_in_the_store_needs_no_tower(parts, tmp_path, monkeypatch):
+    store = PromptStore(tmp_path / "p.sqlite", "m")
+    wanted = Encoder(*parts, NORMALISATION, "cpu", store=store).texts(["a femur", "a heart"])
+    monkeypatch.setattr(parts[0].text, "forward", lambda *_: pytest.fail("the text tower was asked"))
+    again = Encoder(*parts, NORMALISATION, "cpu", store=store).texts(["a heart", "a femur"])
+    np.testing.assert_array_equal(again, wanted[::-1])
+
+
+def test_trimmed_texts_are_as_if_padded_to_the_whole_context(parts, encoder):
+    model, tokenizer = parts
+    ids, end = tokenizer(["a femur", "an ultrasound image of the fetal abdomen"])
+    whole = torch.full((2, tokenizer.context_length), tokenizer.end_id)
+    whole[:, : ids.shape[1]] = ids
+    with torch.inference_mode():
+        padded = model.encode_text(whole, end).numpy()
+    found = unit(encoder.texts(["a femur", "an ultrasound image of the fetal abdomen"]))
+    assert np.abs(found - padded).max() <= 1e-5
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_precision_is_told_and_stays_close(precision):
+    _, model, tokenizer = build_tiny(1)
+    _, other, _ = build_tiny(1)
+    found = Encoder(model, tokenizer, NORMALISATION, "cpu", precision=precision)
+    exact = Encoder(other, tokenizer, NORMALISATION, "cpu")
+    assert found.engine == ("torch-cpu" if precision == "fp32" else "torch-cpu-bf16")
+    three = pictures(3)
+    assert found.images(three).dtype == np.float32
+    cosine = (unit(found.texts(["a femur"])) * unit(exact.texts(["a femur"]))).sum()
+    assert cosine > 0.999
+    assert (unit(found.images(three)) * unit(exact.images(three))).sum(axis=1).min() > 0.99
+
+
+def test_an_unknown_precision_is_refused(parts):
+    with pytest.raises(UsageError, match="fp8"):
+        Encoder(*parts, NORMALISATION, "cpu", precision="fp8")
+
+
+def test_colour_pictures_keep_their_colour(parts, encoder):
+    grey = pictures(1)[0]
+    three = np.repeat(grey[..., None], 3, axis=-1)
+    red = three.copy()
+    red[..., 1:] = 0
+    found = encoder.images([grey, three, red])
+    close(found[1], found[0])
+    assert np.abs(found[2] - found[0]).max() > 1e-3 * np.abs(found).max()
 
 
 def test_what_is_given_out_may_be_changed(encoder):

@@ -38,9 +38,10 @@ def embed(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Write embeddings: n x d, float32, of unit length, with the paths (or texts) they belong to.
+    """Pictures or texts to embeddings, in one file.
 
-    A file that cannot be read is told and left out (exit code 1).
+    The file has ``embeddings`` (n x d, float32, unit length) and ``paths`` or ``texts``, row for row. A
+    file that cannot be read is told and left out (exit code 1).
     """
     voice = Voice()
     if bool(paths) == (text_file is not None):
