@@ -113,6 +113,7 @@ class Analysis:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     provenance: Provenance | None = None
+    subplane: PlaneScores | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON object of schema ``fetalclip.analysis/1``; what was not asked for or not possible is None."""
@@ -120,7 +121,7 @@ class Analysis:
             "schema": SCHEMA,
             "input": self.input.to_dict(),
             "plane": self.plane.to_dict() if self.plane else None,
-            "subplane": None,
+            "subplane": self.subplane.to_dict() if self.subplane else None,
             "gestational_age": None,
             "gestational_age_biometry": None,
             "biometry": None if self.error else [],

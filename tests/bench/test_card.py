@@ -28,6 +28,7 @@ def card(tmp_path: Path) -> Card:
 
 def result_of(card: Card) -> dict[str, object]:
     return {
+        "protocol": "planes",
         "n": 3,
         "metrics": {
             "macro_f1": {
@@ -53,7 +54,7 @@ def result_of(card: Card) -> dict[str, object]:
 def test_numbers_reach_config_and_text(card: Card) -> None:
     path = write_card(card, result_of(card), "fetalclip bench planes --root DIR --n 3")
     text = path.read_text("utf-8")
-    assert "| planes: macro F1 | 3 | 2 patients | 0.625 | 0.500 to 0.750 |  | at least 0.98 | no |" in text
+    assert "| planes: macro F1 | 3 | 2 patients | 0.625 | 0.500 to 0.750 | at least 0.98 | no |" in text
     assert "fetalclip bench planes --root DIR --n 3" in text
     assert "Only three pictures." in text
     again = read_folder(path.parent)
@@ -79,3 +80,43 @@ def test_another_model_has_no_limits_written_for_it(card: Card) -> None:
     config = json.loads((card.folder / "config.json").read_text("utf-8")) if card.folder else {}
     assert "None written yet" in render({**config, "name": "somebody-elses"})
     assert "distractors" in render(config)
+
+
+def test_each_protocol_has_its_own_part_and_leaves_the_other_alone(card: Card) -> None:
+    planes = card.config["results"]["bench_planes"]
+    sub = {**result_of(card), "protocol": "subplanes", "notes": []}
+    path = write_card(card, sub, "fetalclip bench subplanes --root DIR")
+    again = read_folder(path.parent)
+    assert again.config["results"]["bench_planes"] == planes
+    assert again.config["results"]["bench_subplanes"]["n"] == 3
+    text = path.read_text("utf-8")
+    assert text == render(again.config)
+    before, after = text.split("### Sub-planes of the brain")
+    assert "fetalclip bench planes" in before
+    assert "fetalclip bench subplanes --root DIR" in after
+    assert "at least 0.98 | no |" in after
+    assert after.index("0.625") < after.index("## Limits")
+
+    # Measured again: replaced, not added; planes measured after it keep it.
+    write_card(again, {**sub, "n": 4}, "again")
+    write_card(read_folder(path.parent), result_of(card), "fetalclip bench planes --root DIR")
+    last = read_folder(path.parent)
+    assert last.config["results"]["bench_subplanes"]["n"] == 4
+    assert path.read_text("utf-8").count("### Sub-planes of the brain") == 1
+
+
+def test_subplanes_alone_make_a_card_too(card: Card) -> None:
+    fresh = replace(card, config={**card.config, "results": {}})
+    text = write_card(fresh, {**result_of(card), "protocol": "subplanes"}, "x").read_text("utf-8")
+    assert "### Sub-planes of the brain" in text
+    assert "Measured by `x`" in text
+
+
+def test_cross_fitted_subplanes_are_told_where_they_were_fitted(card: Card) -> None:
+    rule = {"prompts": "brain-3", "temperature": 1.5, "min_probability": 0.375}
+    scores = {"macro_f1": 0.8125, "ece": 0.0625, "ece_corrected": 0.03125, "brier": 0.3, "n": 300}
+    results = {**card.config["results"], "cross_fit_subplanes": scores}
+    text = render({**card.config, "subplanes": rule, "results": results})
+    told = ("(n = 300): macro F1 0.812", "error 0.062 (0.031 bias-corrected)", "temperature 1.50", "probability 0.38")
+    assert [words for words in told if words not in text] == []
+    assert "held-out brains" not in render(card.config)

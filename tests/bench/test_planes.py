@@ -117,6 +117,11 @@ def test_a_perfect_model(root: Path) -> None:
     assert result["macro_f1_9"].found.value == 1.0
     assert result["accuracy"].found.value == 1.0
     assert result["ece"].found.value == pytest.approx(0.1)
+    assert result["ece_corrected"].found.value == pytest.approx(0.1)
+    # 0.9 of the truth, 0.02 of the four others
+    assert result["brier"].found.value == pytest.approx(0.1**2 + 4 * 0.02**2)
+    (point,) = result.reliability
+    assert (point.n, point.accuracy, point.confidence) == (32, 1.0, pytest.approx(0.9))
     assert result["f1_thorax"].found.value == 1.0  # heart is thorax
     assert result["abstained"].found.value == 0.0
     assert not result.missed
@@ -211,6 +216,7 @@ def test_json_form(root: Path) -> None:
     assert data["metrics"]["abstained"]["direction"] == "at most"
     assert data["metrics"]["macro_f1_keep"]["met"] is None
     assert data["provenance"]["split"] == "split-v1 test"
+    assert [point["n"] for point in data["reliability"]] == [32]
     assert str(root) not in json.dumps(data)
 
 
@@ -259,6 +265,28 @@ def test_a_model_that_loses_an_answer_is_an_error() -> None:
     frame = Frame(np.zeros((4, 4), dtype=np.uint8))
     with pytest.raises(UsageError, match="1 answers for 2"):
         ask([Picture(lambda: frame, "p")] * 2, {"": lambda frames: [PlaneScores({"a": 1.0})]})
+
+
+def test_the_whole_table_of_scores_is_kept() -> None:
+    frame = Frame(np.zeros((4, 4), dtype=np.uint8))
+    scores = [PlaneScores({"heart": 0.7, "femur": 0.3}), PlaneScores({"heart": 0.4, "femur": 0.6})]
+    pictures = [Picture(lambda: frame, "p", "thorax"), Picture(lambda: frame, "q", "cervix")]
+    found = ask(pictures, {"": lambda _: scores})[""]
+    assert found.candidates == ("thorax", "femur")
+    assert found.table.tolist() == [[0.7, 0.3], [0.4, 0.6]]
+    both = np.arange(2)
+    wanted = [0.3**2 + 0.3**2, 1 + 0.4**2 + 0.6**2]  # cervix was no candidate
+    assert found.brier()(both) == pytest.approx(np.mean(wanted))
+    assert found.right.tolist() == [True, False]
+    second = found.where(np.array([False, True]))
+    assert second.table.tolist() == [[0.4, 0.6]]
+    twice = answers.joined([found, second])
+    assert twice.table.tolist() == [[0.7, 0.3], [0.4, 0.6], [0.4, 0.6]]
+    other = ask([Picture(lambda: frame, "p")], {"": lambda _: [PlaneScores({"a": 1.0})]})[""]
+    mixed = answers.joined([found, other])
+    assert (mixed.candidates, mixed.table, len(mixed)) == ((), None, 3)
+    with pytest.raises(UsageError, match="every candidate"):
+        mixed.brier()
 
 
 def test_far_and_near_input(root: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fetalclip.bench import planes_from_predictions
+from fetalclip.bench import planes_from_predictions, subplanes_from_predictions
 from fetalclip.errors import UnreadableInput
 
 
@@ -66,6 +66,16 @@ def test_numbers_as_classes(tmp_path: Path) -> None:
         ({"prediction": "a", "label": "a"}, "unusable 'prediction'"),
         ({"prediction": [], "label": []}, "no labelled picture"),
         ({"prediction": ["a"], "label": ["Other"]}, "no labelled picture"),
+        ({"prediction": ["a"], "label": ["a"], "scores": []}, "0 of scores"),
+        ({"prediction": ["a"], "label": ["a"], "scores": {}}, "unusable 'scores'"),
+        ({"prediction": ["a"], "label": ["a"], "scores": [{}]}, "unusable 'scores'"),
+        ({"prediction": ["a"], "label": ["a"], "scores": [[1.0]]}, "unusable 'scores'"),
+        ({"prediction": ["a"], "label": ["a"], "scores": [{"a": 1.5}]}, "unusable 'scores'"),
+        ({"prediction": ["a"], "label": ["a"], "scores": [{"a": True}]}, "unusable 'scores'"),
+        ({"prediction": ["a"], "label": ["a"], "scores": [{"heart": 0.5, "thorax": 0.5}]}, "unusable 'scores'"),
+        ({"prediction": ["a"], "label": ["a"], "scores": [{"b": 1.0}]}, "'a' without a score"),
+        ({"prediction": ["a", "a"], "label": ["a", "a"], "scores": [{"a": 1}, {"b": 1}]}, "unusable 'scores'"),
+        ('{"prediction": ["a"], "label": ["a"], "scores": [{"a": NaN}]}', "unusable 'scores'"),
     ],
 )
 def test_another_shape_is_one_clear_error(tmp_path: Path, data: Any, says: str) -> None:
@@ -76,3 +86,40 @@ def test_another_shape_is_one_clear_error(tmp_path: Path, data: Any, says: str) 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UnreadableInput, match=r"gone\.json"):
         planes_from_predictions(tmp_path / "gone.json")
+
+
+def test_scores_bring_calibration(tmp_path: Path) -> None:
+    data = {
+        "prediction": ["heart", "brain", "brain", "brain"],
+        "label": ["thorax", "brain", "thorax", "Other"],
+        "scores": [{"heart": p, "brain": 1 - p} for p in (0.8, 0.3, 0.4, 0.1)],
+    }
+    result = planes_from_predictions(_write(tmp_path, data))
+    assert result["brier"].found.value == pytest.approx((2 * 0.2**2 + 2 * 0.3**2 + 2 * 0.6**2) / 3)
+    assert result["ece"].found.value == pytest.approx((0.2 + 0.3 + 0.6) / 3)
+    assert result["ece"].goal is None
+    assert sum(point.n for point in result.reliability) == 3
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_without_scores_there_is_no_calibration(tmp_path: Path) -> None:
+    result = planes_from_predictions(_write(tmp_path, {"prediction": ["a"], "label": ["a"]}))
+    assert result.reliability == ()
+    assert not {"brier", "ece", "ece_corrected"} & {metric.name for metric in result.metrics}
+
+
+def test_subplanes_under_their_published_names(tmp_path: Path) -> None:
+    data = {
+        "prediction": ["trans-thalamic", "Trans-cerebellum", "trans-thalamic", "trans-ventricular"],
+        "label": ["Trans-thalamic", "Trans-cerebellum", "Trans-ventricular", "Not A Brain"],
+        "group": [1, 2, 3, 3],
+        "scores": [{"Trans-thalamic": 0.6, "Trans-cerebellum": 0.3, "Trans-ventricular": 0.1}] * 4,
+    }
+    result = subplanes_from_predictions(_write(tmp_path, data))
+    assert (result.protocol, result.n) == ("subplanes", 3)
+    assert result["macro_f1"].found.value == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert result["macro_f1"].goal is not None
+    assert result["macro_f1"].goal.target == 0.75
+    assert result["ece"].goal is not None
+    assert (result["ece"].goal.target, result["ece"].goal.at_most) == (0.08, True)
+    assert {m.name for m in result.missed} == {"macro_f1", "ece"}

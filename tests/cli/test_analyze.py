@@ -181,3 +181,18 @@ def test_names_cannot_write_to_the_terminal(model, tmp_path, capsys):
     assert main(["analyze", str(tmp_path), "--json"]) == 0
     (line,) = lines_of(capsys.readouterr().out)
     assert line["input"]["path"].endswith(name)
+
+
+def test_a_brains_subplane_stands_on_its_line(model, pictures, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from fetalclip.result import PlaneScores
+
+    found = PlaneScores({"trans-thalamic": 0.7, "trans-cerebellum": 0.3})
+    plain = model._one
+    monkeypatch.setattr(model, "_one", lambda *given: replace(plain(*given), subplane=found))
+    assert main(["analyze", str(pictures / "a-bright.png")]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("trans-thalamic 70.0 %")
+    assert main(["analyze", str(pictures / "a-bright.png"), "--json"]) == 0
+    assert lines_of(capsys.readouterr().out)[0]["subplane"]["label"] == "trans-thalamic"

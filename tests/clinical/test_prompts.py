@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetalclip.clinical.prompts import check_prompts, load_prompts, parse_prompts, prompt_sets, reject_prompts
-from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS
+from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS, SUBPLANES
 from fetalclip.errors import UsageError
 
 NINE = {"abdomen", "brain", "femur", "thorax", "kidney", "lips_nose", "profile_patient", "spine", "cervix"}
@@ -20,9 +20,10 @@ def test_ours_are_there_and_whole():
     assert {"planes-4", "planes-9"} <= set(prompt_sets())
     assert set(load_prompts("planes-9")) == NINE == set(PLANES)
     assert set(load_prompts("planes-4")) == set(KNOWN)
+    assert list(load_prompts("brain-3")) == list(SUBPLANES)
     for name in prompt_sets():
         for label, prompts in load_prompts(name).items():
-            assert label in PLANES
+            assert label in (SUBPLANES if name == "brain-3" else PLANES)
             assert len(prompts) == len(set(prompts)) >= 3
 
 

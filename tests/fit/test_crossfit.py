@@ -11,7 +11,7 @@ import pytest
 import fetalclip
 from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.errors import OutputError
+from fetalclip.errors import NotAvailable, OutputError
 from fetalclip.fit import Recipe, crossfit, loop, train
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.frame import Frame
@@ -50,6 +50,15 @@ def test_a_whole_recipe_gives_a_model_that_answers(recipe, corpora, quick, tmp_p
     for key in ("temperature", "outlier_threshold", "min_probability"):
         assert config["planes"][key] == found[key]
     assert [fold["n"] for fold in config["results"]["cross_fit"]] == [4, 4]
+    assert config["subplanes"] == {
+        "prompts": "brain-3",
+        "temperature": found["subplanes"]["temperature"],
+        "min_probability": found["subplanes"]["min_probability"],
+    }
+    assert [fold["subplanes"]["n"] for fold in config["results"]["cross_fit"]] == [1, 1]
+    joined = config["results"]["cross_fit_subplanes"]
+    assert joined["n"] == 2
+    assert all(0 <= joined[name] <= 1 for name in ("macro_f1", "ece", "ece_corrected"))
     for fold in (1, 2):
         facts = json.loads((tmp_path / "run" / f"fold-{fold}" / "recipe.json").read_text())["recipe"]["data"]
         assert facts["validate_fold"] == fold
@@ -62,13 +71,27 @@ def test_a_whole_recipe_gives_a_model_that_answers(recipe, corpora, quick, tmp_p
     scans = [frame(i) for i in range(3)]
     answers = model.planes(scans)
     assert [len(a.scores) for a in answers] == [9] * 3
+    assert [len(a.scores) for a in model.subplanes(scans)] == [3] * 3
     assert model.encode_image(scans).shape == (3, 16)
 
     # Again: every part is taken up, nothing is trained, and the same weights come out.
     monkeypatch.setattr(crossfit.Training, "step", lambda *_: pytest.fail("trained again"))
     sha = config["weights"]["sha256"]
     train(recipe, tmp_path / "run", say=said.append)
-    assert json.loads((folder / "config.json").read_text("utf-8"))["weights"]["sha256"] == sha
+    again = json.loads((folder / "config.json").read_text("utf-8"))
+    assert again["weights"]["sha256"] == sha
+
+    # Scores of an older version are made again from the fold's checkpoint, and nothing else changes.
+    old = HeldOut.load(tmp_path / "run" / "fold-1" / "heldout.npz")
+    np.savez(
+        tmp_path / "run" / "fold-1" / "heldout.npz",
+        **{name: getattr(old, name) for name in ("logits", "outlier", "label", "source", "names")},
+    )
+    train(recipe, tmp_path / "run", say=said.append)
+    assert any("scored again" in line for line in said)
+    assert json.loads((folder / "config.json").read_text("utf-8")) == again
+    anew = HeldOut.load(tmp_path / "run" / "fold-1" / "heldout.npz")
+    np.testing.assert_allclose(anew.sublogits, old.sublogits, atol=1e-4)
 
 
 def test_a_supervised_recipe_gives_a_classifier(recipe, corpora, quick, tmp_path):
@@ -80,6 +103,9 @@ def test_a_supervised_recipe_gives_a_classifier(recipe, corpora, quick, tmp_path
     assert not answer.abstained
     held = HeldOut.load(tmp_path / "run" / "heldout.npz")
     assert held.names == KNOWN
+    assert "subplanes" not in model.card.config
+    with pytest.raises(NotAvailable, match="no sub-planes"):
+        model.subplanes(frame(0))
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(corpora, tmp_path):

@@ -9,6 +9,7 @@ from fetalclip.frame import Frame
 from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
 
 SHARES = {"brain": 0.9, "lips_nose": 0.06, "femur": 0.03, "thorax": 0.01}
+SUBPLANE = PlaneScores({"trans-thalamic": 0.7, "trans-cerebellum": 0.2, "trans-ventricular": 0.1})
 MADE = Provenance("0.1.0", "fetalclip-open", "ab12" * 16, "CC-BY-4.0", "torch-cpu", 0.25)
 
 
@@ -29,9 +30,11 @@ def analysis() -> Callable[..., Analysis]:
         warnings: tuple[str, ...] = (),
         error: str | None = None,
         provenance: Provenance | None = MADE,
+        subplane: PlaneScores | None = None,
     ) -> Analysis:
         if error is not None:
             return Analysis(InputInfo(path), None, warnings, error, provenance)
-        return Analysis(InputInfo(path, "image", 400, 300, 1, (0.07, 0.08)), plane, warnings, None, provenance)
+        seen = InputInfo(path, "image", 400, 300, 1, (0.07, 0.08))
+        return Analysis(seen, plane, warnings, None, provenance, subplane)
 
     return make

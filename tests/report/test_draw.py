@@ -41,6 +41,7 @@ def test_caption_tells_answers_apart(frame: Frame, analysis: Make) -> None:
     closest = {"brain": 0.9, "femur": 0.1}
     answers = [
         analysis(plane=PlaneScores(closest)),
+        analysis(plane=PlaneScores(closest), subplane=PlaneScores({"trans-thalamic": 0.7, "trans-cerebellum": 0.3})),
         analysis(plane=PlaneScores({"brain": 0.8, "femur": 0.2})),
         analysis(plane=PlaneScores({"femur": 0.9, "brain": 0.1})),
         analysis(plane=PlaneScores(closest, abstained=True)),

@@ -101,6 +101,19 @@ def test_page_says_what_how_sure_and_by_which_model(mixed: Report) -> None:
     assert page.tags.count("article") == 4
 
 
+def test_page_shows_the_subplane_below_the_plane(frame: Frame, analysis: Make) -> None:
+    found = PlaneScores({"trans-thalamic": 0.7, EVIL: 0.3})
+    shy = PlaneScores({"trans-thalamic": 0.4, "trans-cerebellum": 0.35, "trans-ventricular": 0.25}, True, "unsure")
+    words = Page(Report(analysis(subplane=found)).html()).text
+    assert "femur 3.0 % Sub-plane trans-thalamic 70.0 %" in words
+    assert EVIL not in Report(analysis(subplane=found)).html()
+    page = Page(Report(analysis(subplane=shy, warnings=("subplane abstained: unsure",))).html())
+    assert "Sub-plane: none is likely enough trans-thalamic 40.0 %" in page.text
+    assert "Warning: subplane abstained: unsure" in page.text
+    assert ("table", "class", "bars sub unsure") in page.attributes
+    assert "Sub-plane " not in Page(Report(analysis()).html()).text
+
+
 def test_page_stands_alone(mixed: Report) -> None:
     source = mixed.html()
     page = Page(source)

@@ -50,6 +50,15 @@ def test_line_names_file_plane_and_next_candidates(analysis: Make) -> None:
     assert text.line(analysis()) == "scans/a.png: brain 90.0 % (then lips nose 6.0 %, femur 3.0 %)"
 
 
+def test_line_names_the_subplane_unless_it_abstained(analysis: Make) -> None:
+    found = {"trans-thalamic": 0.7, "trans-cerebellum": 0.3}
+    line = text.line(analysis(subplane=PlaneScores(found)))
+    assert line == "scans/a.png: brain 90.0 % (then lips nose 6.0 %, femur 3.0 %), trans-thalamic 70.0 %"
+    shy = analysis(subplane=PlaneScores(found, True, "unsure"), warnings=("subplane abstained: unsure",))
+    assert text.line(shy).endswith("femur 3.0 %) [warning: subplane abstained: unsure]")
+    assert text.subplane(analysis()) == ""
+
+
 def test_line_of_an_abstention_says_why_once(analysis: Make) -> None:
     plane = PlaneScores({"brain": 0.4, "femur": 0.35}, abstained=True, reason="too unlike a plane")
     line = text.line(analysis(plane=plane, warnings=("too unlike a plane", "much text", "much text")))

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from fetalclip.bench.predictions import planes_from_predictions
+from fetalclip.bench.predictions import planes_from_predictions, subplanes_from_predictions
 from fetalclip.bench.table import BenchResult, Goal, Metric
 
-__all__ = ["BenchResult", "Goal", "Metric", "planes_from_predictions"]
+__all__ = ["BenchResult", "Goal", "Metric", "planes_from_predictions", "subplanes_from_predictions"]

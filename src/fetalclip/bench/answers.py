@@ -24,15 +24,20 @@ from fetalclip.io import read
 from fetalclip.metrics import (
     Estimate,
     Index,
+    Reals,
+    ReliabilityBin,
     Statistic,
     accuracy,
+    brier_score,
     confusion_matrix,
+    corrected_calibration_error,
     encode,
     expected_calibration_error,
     f1_scores,
     group_bootstrap,
     macro_f1,
     rate,
+    reliability_curve,
 )
 from fetalclip.result import PlaneScores
 
@@ -61,9 +66,9 @@ class Picture:
     truth: str = ""
 
 
-def from_row(row: Row) -> Picture:
-    """The picture of a data set row."""
-    return Picture(partial(read, row.path), row.group, row.plane or "")
+def from_row(row: Row, truth: str = "plane") -> Picture:
+    """The picture of a data set row; its truth is the row's ``plane`` or ``subplane``."""
+    return Picture(partial(read, row.path), row.group, getattr(row, truth) or "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,8 @@ class Answers:
         label: the most probable candidate, given also where the model abstained.
         probability: of ``label``, float64 (n,).
         abstained: bool (n,).
+        candidates: names of the columns of ``table``.
+        table: probability of every candidate, float64 (n, candidates); None where only the best one was kept.
     """
 
     truth: tuple[str, ...]
@@ -83,6 +90,8 @@ class Answers:
     label: tuple[str, ...]
     probability: npt.NDArray[np.float64]
     abstained: npt.NDArray[np.bool_]
+    candidates: tuple[str, ...] = ()
+    table: Reals | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -93,6 +102,11 @@ class Answers:
         true = sorted(set(self.truth))
         return (*true, *sorted(set(self.label) - set(true)))
 
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether the most probable candidate is the true one, bool (n,)."""
+        return np.array([true == said for true, said in zip(self.truth, self.label, strict=True)], dtype=bool)
+
     def coded(self) -> tuple[Index, Index]:
         """Truth and label as positions in ``classes``, each (n,)."""
         return encode(self.truth, self.classes), encode(self.label, self.classes)
@@ -101,7 +115,8 @@ class Answers:
         """The answers at which ``chosen``, bool (n,), is True."""
         at = np.flatnonzero(chosen)
         truth, group, label = (tuple(names[i] for i in at) for names in (self.truth, self.group, self.label))
-        return Answers(truth, group, label, self.probability[at], self.abstained[at])
+        table = None if self.table is None else self.table[at]
+        return Answers(truth, group, label, self.probability[at], self.abstained[at], self.candidates, table)
 
     def macro_f1(self) -> Statistic:
         """Macro F1 of chosen rows, over the classes that occur in the truth of those rows."""
@@ -123,8 +138,26 @@ class Answers:
 
     def calibration(self) -> Statistic:
         """Expected calibration error (15 bins) of chosen rows."""
-        right = np.array(self.truth) == np.array(self.label)
+        right = self.right
         return lambda rows: expected_calibration_error(self.probability[rows], right[rows])
+
+    def corrected_calibration(self) -> Statistic:
+        """Bias-corrected calibration error of chosen rows."""
+        right = self.right
+        return lambda rows: corrected_calibration_error(self.probability[rows], right[rows])
+
+    def brier(self) -> Statistic:
+        """Brier score of chosen rows; needs the whole table."""
+        table = self.table
+        if table is None:
+            raise UsageError("answers without the probability of every candidate", "a whole table")
+        where = {name: column for column, name in enumerate(self.candidates)}
+        truth = np.array([where.get(name, -1) for name in self.truth], dtype=np.int64)
+        return lambda rows: brier_score(table[rows], truth[rows])
+
+    def reliability(self) -> tuple[ReliabilityBin, ...]:
+        """Points of the reliability curve; none where a probability is not known."""
+        return reliability_curve(self.probability, self.right) if np.isfinite(self.probability).all() else ()
 
     def estimate(self, statistic: Statistic) -> Estimate:
         """The statistic on all rows with its interval over groups."""
@@ -146,7 +179,11 @@ def joined(parts: Iterable[Answers]) -> Answers:
         tuple(name for part in parts for name in getattr(part, key)) for key in ("truth", "group", "label")
     )
     probability = np.concatenate([part.probability for part in parts])
-    return Answers(truth, group, label, probability, np.concatenate([part.abstained for part in parts]))
+    abstained = np.concatenate([part.abstained for part in parts])
+    tables = [part.table for part in parts if part.table is not None and part.candidates == parts[0].candidates]
+    if len(tables) < len(parts):
+        return Answers(truth, group, label, probability, abstained)
+    return Answers(truth, group, label, probability, abstained, parts[0].candidates, np.concatenate(tables))
 
 
 def ask(
@@ -181,12 +218,18 @@ def ask(
 
 
 def _answers(pictures: Sequence[Picture], scores: Sequence[PlaneScores]) -> Answers:
+    # One call may differ from the next in its candidates only if the model does: then there is no table.
+    candidates = tuple(scores[0].scores) if scores else ()
+    alike = bool(scores) and all(tuple(score.scores) == candidates for score in scores)
+    table = np.array([list(score.scores.values()) for score in scores], dtype=np.float64) if alike else None
     return Answers(
         tuple(picture.truth for picture in pictures),
         tuple(picture.group for picture in pictures),
         tuple(ALIASES.get(score.label, score.label) for score in scores),
         np.array([score.probability for score in scores], dtype=np.float64),
         np.array([score.abstained for score in scores], dtype=bool),
+        tuple(ALIASES.get(name, name) for name in candidates) if alike else (),
+        table,
     )
 
 

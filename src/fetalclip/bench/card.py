@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ _NO_LIMITS = "None written yet: name what this model was not trained on and not 
 def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     """Put measured results into a model folder: into ``config.json`` and, as text, into ``README.md``.
 
+    Results of another protocol that the folder holds stay where they are.
+
     Args:
         card: the model that was measured; must have a folder.
-        result: ``BenchResult.to_dict()`` of protocol ``planes`` on this model.
+        result: ``BenchResult.to_dict()`` of protocol ``planes`` or ``subplanes`` on this model.
         command: the command that gave the numbers, for the reader to repeat.
 
     Returns:
@@ -37,7 +39,8 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     if measured != card.sha256:
         raise UsageError("results of other weights than this folder's", "a result of the same weights")
     measured_by = {**result, "command": command}
-    config = {**card.config, "results": {**card.config["results"], "bench_planes": measured_by}}
+    results = {**card.config.get("results", {}), f"bench_{result['protocol']}": measured_by}
+    config = {**card.config, "results": results}
     text = render(config)
     try:
         _replace(card.folder / "README.md", text)
@@ -48,8 +51,8 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
 
 
 def render(config: Mapping[str, Any]) -> str:
-    """The card as Markdown, from a ``config.json`` that holds results of ``bench planes``."""
-    training, planes, result = config["training"], config["planes"], config["results"]["bench_planes"]
+    """The card as Markdown, from a ``config.json`` that holds results of ``bench planes`` or ``bench subplanes``."""
+    training = config["training"]
     recipe = training["recipe"]
     return "\n".join(
         [
@@ -85,15 +88,12 @@ def render(config: Mapping[str, Any]) -> str:
             " share one key) or by examination (HC18). The published test side and HC18's fold 0 were never trained,"
             " tuned or selected on. The landmark file (CC BY-NC-SA) was not read.",
             "",
-            *_cross_fit(config, planes),
+            *_cross_fit(config),
             "",
             "## Results",
             "",
-            f"Measured by `{result['command']}`; intervals are 95 %, bootstrapped by patient or examination.",
-            "",
-            *_table(result),
-            "",
-            *_notes(result),
+            *_measured(config["results"].get("bench_planes"), ""),
+            *_measured(config["results"].get("bench_subplanes"), "### Sub-planes of the brain"),
             "## Limits",
             "",
             _limits(config["name"]),
@@ -108,8 +108,22 @@ def _limits(name: str) -> str:
     return path.read_text("utf-8").strip() if path.is_file() else _NO_LIMITS
 
 
-def _cross_fit(config: Mapping[str, Any], planes: Mapping[str, Any]) -> list[str]:
-    folds = config["results"].get("cross_fit", [])
+def _measured(result: Mapping[str, Any] | None, heading: str) -> list[str]:
+    """Heading, command, table and notes of one protocol; nothing where it was not measured."""
+    if result is None:
+        return []
+    return [
+        *([heading, ""] if heading else []),
+        f"Measured by `{result['command']}`; intervals are 95 %, bootstrapped by patient or examination.",
+        "",
+        *_table(result),
+        "",
+        *_notes(result),
+    ]
+
+
+def _cross_fit(config: Mapping[str, Any]) -> list[str]:
+    planes, folds = config["planes"], config["results"].get("cross_fit", [])
     if not folds:
         return []
     scores = ", ".join(f"{fold['macro_f1']:.3f} (n = {fold['n']})" for fold in folds)
@@ -117,24 +131,43 @@ def _cross_fit(config: Mapping[str, Any], planes: Mapping[str, Any]) -> list[str
         f"Cross-fitted by patient inside the training side; held-out macro F1 with nine candidates: {scores}."
         f" From these held-out scores come the temperature {planes['temperature']:.2f}, the outlier threshold"
         f" {planes['outlier_threshold']:.3g} and the least probability {planes['min_probability']:.2f}.",
+        *_cross_fit_subplanes(config),
+    ]
+
+
+def _cross_fit_subplanes(config: Mapping[str, Any]) -> list[str]:
+    scores, rule = config["results"].get("cross_fit_subplanes"), config.get("subplanes")
+    if not scores or not rule:
+        return []
+    return [
+        "",
+        f"Sub-planes of the held-out brains (n = {scores['n']}): macro F1 {scores['macro_f1']:.3f}, calibration error"
+        f" {scores['ece']:.3f} ({scores['ece_corrected']:.3f} bias-corrected), each fold at the temperature of the"
+        f" others; from all folds come the temperature {rule['temperature']:.2f} and the least probability"
+        f" {rule['min_probability']:.2f}.",
     ]
 
 
 def _table(result: Mapping[str, Any]) -> list[str]:
-    lines = ["| measure | n | groups | value | 95 % interval | supervised | goal | met |", "|---|" + "---|" * 7]
+    compared = any("supervised" in metric for metric in result["metrics"].values())
+    head = ["measure", "n", "groups", "value", "95 % interval", *(["supervised"] if compared else []), "goal", "met"]
+    lines = [_row(head), "|" + "---|" * len(head)]
     for metric in result["metrics"].values():
         goal = "" if metric["target"] is None else f"{metric['direction']} {metric['target']:g}"
         met = {True: "yes", False: "no", None: ""}[metric["met"]]
         baseline = _number(metric.get("supervised", {}).get("value"))
         interval = f"{_number(metric['low'])} to {_number(metric['high'])}"
-        lines.append(
-            f"| {metric['section']}: {metric['title']} | {metric['n']} | {metric['groups']} {metric['group_unit']} |"
-            f" {_number(metric['value'])} | {interval} | {baseline} | {goal} | {met} |"
-        )
+        what, groups = f"{metric['section']}: {metric['title']}", f"{metric['groups']} {metric['group_unit']}"
+        scores = [_number(metric["value"]), interval, *([baseline] if compared else [])]
+        lines.append(_row([what, metric["n"], groups, *scores, goal, met]))
     for name, values in result["null"].items():
         said = ", ".join(f"{key} {_number(value)}" for key, value in values.items())
         lines += ["", f"Without looking ({name}): {said}."]
     return lines
+
+
+def _row(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def _notes(result: Mapping[str, Any]) -> list[str]:

@@ -38,6 +38,15 @@ from fetalclip.bench.predictions import (
     null_rows,
     planes_from_predictions,
 )
+from fetalclip.bench.protocol import (
+    INTERVAL,
+    OVERLAYS,
+    calibration_metrics,
+    cautions,
+    check,
+    named,
+    plane_rows,
+)
 from fetalclip.bench.table import BenchResult, Goal, Metric
 from fetalclip.clinical.growth import FIRST_DAY, median_hc
 from fetalclip.clinical.prompts import load_prompts
@@ -48,7 +57,6 @@ from fetalclip.metrics import paired_difference
 __all__ = ["Options", "planes_from_predictions", "run"]
 
 PLANES = ("abdomen", "brain", "femur", "thorax")
-OVERLAYS = {"mask": "overlay masked", "keep": "as is", "only": "overlay alone, anatomy blanked"}
 FEW = "planes-4"
 SHORTCUT_GOAL = Goal(0.25, at_most=True)
 REFUSED_GOAL = Goal(0.05, at_most=True)
@@ -96,7 +104,8 @@ def run(
     options = options or Options()
     _check(options)
     began = time.perf_counter()
-    rows, notes = _plane_rows(root, options), []
+    rows = plane_rows(root, options.split, options.limit, lambda row: row.plane in PLANES, ", ".join(PLANES))
+    notes = []
     count = len(load_prompts(options.prompts))
     ways = _ways(model, options.prompts, supervised)
     with progress("planes", len(rows), options.show_progress) as step:
@@ -111,29 +120,23 @@ def run(
     drawn = options.distractors if options.limit is None else min(options.limit, options.distractors)
     with progress("not a plane", refusals.total(drawn), options.show_progress) as step:
         metrics += refusals.measure(default, rows, drawn, options.far_dir, step)
-    if options.limit is not None:
-        notes.append(f"a quick look at no more than {options.limit} pictures of each set: not a result to report")
-    if options.split != "test":
-        notes.append(f"measured on the {options.split} side: for choosing, not a result to report")
     many = said["many mask"]
-    provenance = _provenance(model, supervised, options) | {"seconds": time.perf_counter() - began}
-    return BenchResult("planes", len(rows), tuple(metrics), null_rows(many), confusion(many), provenance, tuple(notes))
+    return BenchResult(
+        "planes",
+        len(rows),
+        tuple(metrics),
+        null_rows(many),
+        confusion(many),
+        _provenance(model, supervised, options) | {"seconds": time.perf_counter() - began},
+        (*notes, *cautions(options.split, options.limit)),
+        many.reliability(),
+    )
 
 
 def _check(options: Options) -> None:
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"a limit of {options.limit} pictures", "1 or more", "--n 40")
+    check(options.split, options.limit)
     if options.distractors < 0:
         raise UsageError(f"{options.distractors} distractors of each kind", "0 or more")
-    if options.split not in ("train", "val", "test"):
-        raise UsageError(f"a split named {options.split!r}", "train, val or test")
-
-
-def _plane_rows(root: str | Path, options: Options) -> list[Row]:
-    rows = [row for row in read_dataset("fetal-planes-db", root) if row.split == options.split and row.plane in PLANES]
-    if not rows:
-        raise DataMissing(f"'{root}' has no {', '.join(PLANES)} picture in the {options.split} split", "one or more")
-    return refusals.spread(rows, options.limit)
 
 
 def _ways(model: PlaneModel, prompts: str | Path, supervised: PlaneModel | None) -> dict[str, Way]:
@@ -174,12 +177,9 @@ def _details(said: dict[str, Answers], count: int) -> list[Metric]:
     section = f"{count} candidates, overlay masked"
     answers, baseline = said["many mask"], said.get("supervised mask")
     metrics = class_metrics(answers, section, baseline)
-    for name, title, which in (
-        ("accuracy", "accuracy", Answers.accuracy),
-        ("ece", "calibration error (15 bins)", Answers.calibration),
-    ):
-        other = baseline.estimate(which(baseline)) if baseline is not None else None
-        metrics.append(Metric(name, title, section, answers.estimate(which(answers)), baseline=other))
+    other = baseline.estimate(baseline.accuracy()) if baseline is not None else None
+    metrics.append(Metric("accuracy", "accuracy", section, answers.estimate(answers.accuracy()), baseline=other))
+    metrics += calibration_metrics(answers, section, baseline)
     metrics.append(Metric("abstained", "abstained on test planes", section, answers.abstention(), REFUSED_GOAL))
     return metrics
 
@@ -216,23 +216,13 @@ def _heads(way: Way, rows: Sequence[Row], options: Options) -> list[Metric]:
 def _provenance(model: PlaneModel, supervised: PlaneModel | None, options: Options) -> dict[str, Any]:
     return {
         "version": __version__,
-        **_named(model),
-        "supervised": _named(supervised) if supervised is not None else None,
+        **named(model),
+        "supervised": named(supervised) if supervised is not None else None,
         "split": f"split-v1 {options.split}",
         "prompts": [FEW, Path(options.prompts).name],
         "limit": options.limit,
         "distractors_per_kind": options.distractors,
         "resamples": RESAMPLES,
         "seed": SEED,
-        "interval": "95 % percentile bootstrap over patients; Wilson over patients where a rate is 0 or 1",
-    }
-
-
-def _named(model: PlaneModel) -> dict[str, Any]:
-    card, encoder = getattr(model, "card", None), getattr(model, "encoder", None)
-    return {
-        "model": getattr(card, "name", None),
-        "model_sha256": getattr(card, "sha256", None),
-        "license": getattr(card, "license", None),
-        "engine": getattr(encoder, "engine", None),
+        "interval": INTERVAL,
     }

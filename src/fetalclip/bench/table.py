@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from fetalclip.metrics import Counts, Estimate
+from fetalclip.metrics import Counts, Estimate, ReliabilityBin
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -98,6 +98,7 @@ class BenchResult:
         confusion: of the headline's pictures, or None.
         provenance: version, model and its hash, split, resamples, seed, seconds.
         notes: what a reader must know beside the numbers.
+        reliability: of the headline's pictures, confidence and accuracy bin by bin; empty without probabilities.
     """
 
     protocol: str
@@ -107,6 +108,7 @@ class BenchResult:
     confusion: Confusion | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    reliability: tuple[ReliabilityBin, ...] = ()
 
     def __getitem__(self, name: str) -> Metric:
         return {metric.name: metric for metric in self.metrics}[name]
@@ -127,6 +129,7 @@ class BenchResult:
             "confusion": self.confusion.to_dict() if self.confusion else None,
             "provenance": dict(self.provenance),
             "notes": list(self.notes),
+            "reliability": [point.to_dict() for point in self.reliability],
         }
 
     def table(self) -> Table:

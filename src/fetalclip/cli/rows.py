@@ -17,7 +17,7 @@ def name_width(names: Iterable[object]) -> int:
 
 
 def lines(analysis: Analysis, width: int) -> list[str]:
-    """Text lines of one analysis: name, plane, probability, bar; reasons and warnings indented below.
+    """Text lines of one analysis: name, plane, probability, bar, sub-plane; reasons and warnings indented below.
 
     Args:
         analysis: what was found; its error, if any, is told on stderr by the caller.
@@ -26,7 +26,7 @@ def lines(analysis: Analysis, width: int) -> list[str]:
     name = printable(analysis.input.path).ljust(width)
     if analysis.error is not None:
         return [f"{name}  not read"]
-    told = [f"{name}  {_plane(analysis.plane)}".rstrip()]
+    told = [f"{name}  {_plane(analysis.plane)}  {text.subplane(analysis)}".rstrip()]
     warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
         why = text.reason(analysis.plane)

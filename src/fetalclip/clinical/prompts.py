@@ -30,7 +30,7 @@ def load_prompts(name_or_path: str | Path) -> PromptSet:
     """A prompt set by its bundled name or from a file.
 
     Args:
-        name_or_path: ``planes-9``, ``planes-4`` or a path to a JSON file.
+        name_or_path: ``planes-9``, ``planes-4``, ``brain-3`` or a path to a JSON file.
 
     Returns:
         Class name to prompts, in the file's order, aliases resolved (``heart`` is ``thorax``).

@@ -11,14 +11,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from fetalclip.errors import OutputError
-from fetalclip.fit.calibrate import Calibration, calibrate
+from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.fit.calibrate import Calibration, calibrate, subplane_scores
 from fetalclip.fit.corpus import Corpus, build_corpus, trained_on
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.fit.loop import MEAN, MIRROR, STD, Training
 from fetalclip.fit.memory import keep_freed_memory
 from fetalclip.fit.recipe import Recipe
 from fetalclip.models.weights import save_folder
+from fetalclip.tasks import SubplaneRule
 
 STORE = 7 / 6  # stored side over tower side: room to zoom in
 
@@ -56,14 +57,17 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
 
 
 def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, say: Say) -> HeldOut:
-    """Train on the other folds, score this one."""
+    """Train on the other folds, score this one; a trained fold whose scores are of an older version is scored again."""
     folder = out / f"fold-{fold}"
     others = tuple(f for f in range(5) if f != fold)
     data = replace(recipe.data, train_folds=others, validate_fold=fold)
     say(f"cross-fitting: fold {fold} held out")
     training = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume)
     if training.done and (folder / "heldout.npz").is_file():
-        return HeldOut.load(folder / "heldout.npz")
+        try:
+            return HeldOut.load(folder / "heldout.npz")
+        except BadCheckpoint as error:
+            say(f"scored again from its checkpoint: {error.found}")
     held = training.run()
     assert held is not None
     return held
@@ -92,6 +96,7 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
             "min_probability": found.min_probability if found else 0.0,
             **({"classes": list(rule.classes)} if supervised else {}),
         },
+        **_subplanes(found),
         "training": {
             "recipe": recipe.to_dict(),
             **training.made_with,
@@ -100,8 +105,32 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
             "shares": training.batches.shares(),
             "calibration": asdict(found) if found else None,
         },
-        "results": {"cross_fit": [{"macro_f1": h.macro_f1(), "loss": h.loss(), "n": int(h.real.sum())} for h in held]},
+        "results": _results(held),
     }
     readme = f"# {recipe.name}\n\n{recipe.summary}\n\nLicence: {recipe.license}\n\n```json\n"
     readme += json.dumps(config["results"], indent=1) + "\n```\n"
     return save_folder(training.model, training.tokenizer, config, out / "model", readme)
+
+
+def _subplanes(found: Calibration | None) -> dict[str, Any]:
+    """The ``subplanes`` of ``config.json``; nothing where nothing was found out about them."""
+    if found is None or found.subplanes is None:
+        return {}
+    sub = found.subplanes
+    rule = {
+        "prompts": SubplaneRule().prompts,
+        "temperature": sub.temperature,
+        "min_probability": sub.min_probability,
+    }
+    return {"subplanes": rule}
+
+
+def _results(held: list[HeldOut]) -> dict[str, Any]:
+    """Held-out scores, fold by fold; of the sub-planes, few a fold, of all folds joined too."""
+    folds = []
+    for fold in held:
+        sub = subplane_scores([fold])
+        scores = {"macro_f1": fold.macro_f1(), "loss": fold.loss(), "n": int(fold.real.sum())}
+        folds.append({**scores, **({"subplanes": sub} if sub else {})})
+    joined = subplane_scores(held) if held else None
+    return {"cross_fit": folds, **({"cross_fit_subplanes": joined} if joined else {})}

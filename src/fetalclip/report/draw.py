@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.frame import Frame
-from fetalclip.report.text import percent, plane_name, reason, sentence
+from fetalclip.report.text import percent, plane_name, reason, sentence, subplane
 from fetalclip.result import Analysis
 
 _STRIP, _INK, _FAINT = (18, 26, 33), (255, 255, 255), (176, 190, 201)
@@ -45,7 +45,7 @@ def thumbnail(frame: Frame, side: int = 320) -> Thumbnail:
 
 
 def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
-    """The picture, untouched, with a caption strip beneath: label, probability, abstention, model.
+    """The picture, untouched, with a caption strip beneath: label, probability, sub-plane, abstention, model.
 
     Returns:
         An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip. The file's name is
@@ -87,7 +87,7 @@ def _caption(analysis: Analysis) -> tuple[str, str, tuple[int, int, int], str]:
     name, share = plane_name(plane.label), percent(plane.probability)
     if plane.abstained:
         return "abstained: no plane given", "", _AMBER, f"closest: {name} {share}; {reason(plane)}"
-    return name, share, _TEAL, ""
+    return name, share, _TEAL, subplane(analysis)
 
 
 def _signature(analysis: Analysis) -> str:

@@ -26,9 +26,10 @@ _READING = (
     "The probability of a plane is calibrated and shared among the candidates the model was offered; it "
     "is not the probability that the picture is of diagnostic quality. Abstained means that the picture "
     "is too unlike what the model was trained on, or too undecided, to be given a plane: its closest "
-    "candidates are shown for information only. The outlier score says how unlike the training pictures "
-    "a picture is: 0 is alike, 1 is unlike. Burned-in text, rulers and markers are hidden from the "
-    "model unless that was switched off."
+    "candidates are shown for information only. The sub-plane of a brain is the closest of those offered, "
+    "with probabilities of their own; a brain that shows none of them is not told apart. The outlier "
+    "score says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
+    "rulers and markers are hidden from the model unless that was switched off."
 )
 
 
@@ -132,6 +133,7 @@ def _card(entry: Entry, number: int) -> str:
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {_safe(folder)}</span></p>" if folder else "</p>"),
         _answer(plane),
+        _subplanes(entry.analysis.subplane),
         f'<p class="facts">{" · ".join(f"<span>{_safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
         f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
         "</div>\n</article>\n",
@@ -150,10 +152,22 @@ def _answer(plane: PlaneScores | None) -> str:
         head = '<div class="head"><h3>Abstained: no plane given</h3></div>\n'
         head += f'<p class="why">{_safe(text.reason(plane))}</p>'
         words = "Closest candidates"
+    return f"{head}\n{_bars(plane, words)}"
+
+
+def _subplanes(found: PlaneScores | None) -> str:
+    """Sub-planes below the candidates; of a brain only."""
+    if found is None or not found.scores:
+        return ""
+    return _bars(found, "Sub-plane: none is likely enough" if found.abstained else "Sub-plane", "bars sub")
+
+
+def _bars(plane: PlaneScores, words: str, kind: str = "bars") -> str:
     if len(plane.scores) > _SHOWN:
         words += f" (first {_SHOWN} of {len(plane.scores)})"
     rows = "\n".join(_bar(name, share) for name, share in plane.top(_SHOWN))
-    return f'{head}\n<table class="bars"><caption>{words}</caption><tbody>\n{rows}\n</tbody></table>'
+    kind += " unsure" if plane.abstained else ""
+    return f'<table class="{kind}"><caption>{words}</caption><tbody>\n{rows}\n</tbody></table>'
 
 
 def _bar(name: str, share: float) -> str:

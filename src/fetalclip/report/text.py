@@ -63,6 +63,12 @@ def reason(plane: PlaneScores) -> str:
     return sentence(plane.reason) or "the picture is too unlike the planes the model knows"
 
 
+def subplane(analysis: Analysis) -> str:
+    """The sub-plane in words, such as "trans-thalamic 70.1 %"; empty where there is none or it abstained."""
+    found = analysis.subplane
+    return "" if found is None or found.abstained or not found.scores else _candidates(found, 0, 1)
+
+
 def other_warnings(analysis: Analysis) -> list[str]:
     """The warnings, each once, without the one that repeats the reason for abstaining."""
     said = reason(analysis.plane) if analysis.plane else ""
@@ -78,8 +84,8 @@ def finding(analysis: Analysis) -> str:
         return "no plane asked for"
     if plane.abstained:
         return f"abstained: {reason(plane)} (closest: {_candidates(plane, 0, 1)})"
-    others = _candidates(plane, 1, 3)
-    return _candidates(plane, 0, 1) + (f" (then {others})" if others else "")
+    others, sub = _candidates(plane, 1, 3), subplane(analysis)
+    return _candidates(plane, 0, 1) + (f" (then {others})" if others else "") + (f", {sub}" if sub else "")
 
 
 def line(analysis: Analysis) -> str:
