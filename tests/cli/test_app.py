@@ -175,3 +175,12 @@ def test_a_process_still_runs_what_waits_for_its_end(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "fetalclip-open" in done.stdout
     assert done.stdout.endswith("goodbye\n")
+
+
+def test_a_warning_is_a_line_of_talk():
+    code = (
+        "import sys, warnings; from fetalclip import cli; sys.argv[1:] = ['models', 'list'];"
+        "cli.main = lambda: warnings.warn('something is odd', stacklevel=1) or 0; cli.program()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Warning: something is odd\n")

@@ -37,7 +37,9 @@ def program() -> NoReturn:
     import gc
     import os
     import sys
+    import warnings
 
+    warnings.showwarning = _warn  # type: ignore[assignment]  # takes any arguments
     gc.set_threshold(_COLLECT_EVERY, 50, 50)
     code = main()
     atexit._run_exitfuncs()
@@ -48,3 +50,10 @@ def program() -> NoReturn:
         except (OSError, ValueError):
             code = code or 1
     os._exit(code)
+
+
+def _warn(message: Warning | str, *_where: object) -> None:
+    """A warning as a line of talk, without the line of code it came from."""
+    from fetalclip.cli.output import Voice, printable
+
+    Voice().talk(f"Warning: {printable(message)}")

@@ -255,6 +255,7 @@ def _folder(out: Path, state: Mapping[str, Tensor], texts: Mapping[str, str], we
     try:
         part.mkdir(parents=True)
         save_file({name: value.contiguous() for name, value in state.items()}, part / weights, {"format": "pt"})
+        (part / weights).chmod(part.stat().st_mode & 0o666)  # safetensors leaves it to its owner alone
         for name, text in texts.items():
             (part / name).write_text(text, "utf-8")
         finish(part)
