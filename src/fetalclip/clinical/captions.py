@@ -123,6 +123,12 @@ class CaptionWriter:
         """Captions of planes that no picture of the batch shows: texts that are false of every picture."""
         return [self.write(Facts(self._rng.choice(planes))) for _ in range(count)]
 
+    def rivals(self, count: int) -> list[Caption]:
+        """Captions that state the sub-planes in turn, nothing else of their own: each is false of the others."""
+        names = list(SUBPLANES)
+        sure = CaptionWriter(self._rng, subplane=1.0)
+        return [sure.write(Facts("brain", names[i % len(names)])) for i in range(count)]
+
     def _maybe(self, name: str, value: T | None) -> T | None:
         return value if value is not None and self._rng.random() < self._chance[name] else None
 

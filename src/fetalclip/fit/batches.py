@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fetalclip.clinical.captions import CaptionWriter, Facts, truth
-from fetalclip.clinical.vocabulary import KNOWN, PLANES
+from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
 from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus
 from fetalclip.fit.recipe import Recipe
 from fetalclip.preprocess.augment import augment
@@ -25,10 +25,11 @@ class Batch:
 
     Attributes:
         pictures: grey (B, S, S) in 0-1, augmented.
-        texts: T captions, the first B belong to the pictures in order, the rest are foreign to all of them.
+        texts: T captions: the first B belong to the pictures in order, then foreign ones, then rivals.
         positive: (B, T) bool, caption is true of picture.
         unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
         planes: plane of each picture.
+        rivals: number of the first rival caption; T where there are none.
     """
 
     pictures: Tensor
@@ -36,6 +37,7 @@ class Batch:
     positive: Tensor
     unknown: Tensor
     planes: list[str]
+    rivals: int
 
 
 class Batches:
@@ -52,6 +54,8 @@ class Batches:
         self._planes = corpus.rows("planes", data.train_folds)
         self._hc18 = corpus.rows("hc18", data.hc18_folds)
         self._simulated = corpus.rows("simulated", ())
+        shown = [corpus.items[i].facts.subplane for i in self._planes]
+        self._subplanes = [self._planes[[found == name for found in shown]] for name in SUBPLANES if name in shown]
         rejects = corpus.rows("reject", data.train_folds)
         is_far = np.array([corpus.items[i].facts.plane == NOT_ULTRASOUND for i in rejects], bool)
         self._far, self._near = rejects[is_far], rejects[~is_far]
@@ -68,6 +72,8 @@ class Batches:
             shares.append(rng.choice(self._hc18, min(data.hc18_per_epoch, len(self._hc18)), replace=False))
             count = min(data.simulated_per_epoch, len(self._simulated))
             shares.append(rng.choice(self._simulated, count, replace=False))
+            for rows in self._subplanes:
+                shares.append(rng.choice(rows, data.subplanes_per_epoch // len(self._subplanes)))
         return rng.permutation(np.concatenate(shares))
 
     def shares(self) -> dict[str, float]:
@@ -96,12 +102,15 @@ class Batches:
         writer = CaptionWriter(random.Random(seed), chance.subplane, chance.age, chance.spacing)
         captions = [writer.write(facts) for facts in known]
         captions += writer.foreign(FOREIGN, self.recipe.optim.foreign_texts)
+        rivals = len(captions)
+        captions += writer.rivals(self.recipe.optim.rival_texts)
         table = [[truth(caption.facts, facts) for caption in captions] for facts in known]
         positive = torch.tensor([[cell is True for cell in row] for row in table])
         unknown = torch.tensor([[cell is None for cell in row] for row in table])
         if self.recipe.targets == "diagonal":
             positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
-        return Batch(pictures, [c.text for c in captions], positive, unknown, [facts.plane for facts in known])
+        texts = [caption.text for caption in captions]
+        return Batch(pictures, texts, positive, unknown, [facts.plane for facts in known], rivals)
 
 
 def _scaled(facts: Facts, scale: float) -> Facts:

@@ -26,7 +26,7 @@ from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
 from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
-from fetalclip.fit.objectives import contrastive, supervised
+from fetalclip.fit.objectives import contrastive, rivalry, supervised
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.start import load_imagenet
 from fetalclip.models.pair import Architecture, DualEncoder
@@ -62,7 +62,7 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.tokenizer, self.model = build(recipe)
         self.model.to(self.device)
-        self.model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.visual.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6)
         self.total = len(self.batches) * recipe.optim.epochs
         self.epoch = 0
@@ -138,7 +138,12 @@ class Training:
         ids, end = self.tokenizer(batch.texts)
         texts = self.model.encode_text(ids.to(self.device), end.to(self.device))
         positive, unknown = batch.positive.to(self.device), batch.unknown.to(self.device)
-        return contrastive(self.model.encode_image(images), texts, self.model.logit_scale.exp(), positive, unknown)
+        seen, scale, rivals = self.model.encode_image(images), self.model.logit_scale.exp(), batch.rivals
+        loss = contrastive(seen, texts, scale, positive, unknown)
+        if rivals == len(batch.texts):
+            return loss
+        told = rivalry(seen, texts[rivals:], scale, positive[:, rivals:])
+        return loss + self.recipe.optim.rival_weight * told
 
     @property
     def rule(self) -> PlaneRule:

@@ -30,6 +30,27 @@ def contrastive(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor, 
     return (to_text + to_image) / 2
 
 
+def rivalry(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor) -> Tensor:
+    """How well the true ones of a few captions are told from the false ones, for the pictures they speak of.
+
+    In the whole loss a sub-plane is a detail: most captions of a batch are told apart by the plane alone. Here only
+    captions that differ in the detail stand beside each other.
+
+    Args:
+        images: (B, D) unit length.
+        texts: (R, D) unit length.
+        scale: multiplies the cosines.
+        positive: (B, R) bool; a picture without a positive counts for nothing.
+
+    Returns:
+        Scalar; 0 where no picture has a positive.
+    """
+    shown = positive.any(dim=1)
+    if not shown.any():
+        return images.sum() * 0
+    return _spread(scale * images[shown] @ texts.T, positive[shown])
+
+
 def _spread(logits: Tensor, positive: Tensor) -> Tensor:
     """Cross-entropy to a target spread evenly over the positives of each row."""
     target = positive / positive.sum(dim=1, keepdim=True).clamp_min(1)

@@ -23,6 +23,7 @@ class DataRecipe:
         hc18_folds: folds of HC18 trained on (0 is its test side, 1 its validation).
         hc18_per_epoch: HC18 heads drawn each epoch.
         simulated_per_epoch: simulated planes drawn each epoch.
+        subplanes_per_epoch: further draws of pictures with a known sub-plane each epoch, as many of each sub-plane.
         rejects_per_epoch: pictures without a plane drawn each epoch.
         simulated_pool, far_pool: how many are drawn in all, once.
         far_folder: a folder of everyday pictures that join the far rejects, or empty.
@@ -34,6 +35,7 @@ class DataRecipe:
     hc18_folds: tuple[int, ...] = (2, 3, 4)
     hc18_per_epoch: int = 160
     simulated_per_epoch: int = 80
+    subplanes_per_epoch: int = 300
     rejects_per_epoch: int = 320
     simulated_pool: int = 400
     far_pool: int = 900
@@ -60,7 +62,16 @@ class ModelRecipe:
 
 @dataclass(frozen=True)
 class OptimRecipe:
-    """How it is trained: AdamW, linear warm-up, cosine decay, gradients clipped to unit norm."""
+    """How it is trained: AdamW, linear warm-up, cosine decay, gradients clipped to unit norm.
+
+    Attributes:
+        epochs, batch: passes over an epoch's draws, pictures a step.
+        rate_image, rate_text, weight_decay, warmup_steps, clip: AdamW and its schedule.
+        max_scale: the scale of the cosines is clamped to it.
+        foreign_texts: captions of planes nobody has pictures of, false of every picture, in each batch.
+        rival_texts: captions of the sub-planes in turn in each batch: true of some heads, false of the others.
+        rival_weight: weight of telling the true rivals from the false ones.
+    """
 
     epochs: int = 10
     batch: int = 64
@@ -71,6 +82,8 @@ class OptimRecipe:
     clip: float = 1.0
     max_scale: float = 100.0
     foreign_texts: int = 24
+    rival_texts: int = 12
+    rival_weight: float = 2.0
 
 
 @dataclass(frozen=True)
