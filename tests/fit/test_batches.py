@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from fetalclip.clinical.captions import Facts, truth
-from fetalclip.clinical.vocabulary import KNOWN, PLANES
+from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
 from fetalclip.fit import batches as module
 from fetalclip.fit.batches import FOREIGN, Batch, Batches, _scaled
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND
@@ -115,7 +116,9 @@ def test_what_a_batch_says_is_true(make_corpus, recipe, monkeypatch):
 
     monkeypatch.setattr(module, "CaptionWriter", Recorded)
     seen = set()
+    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0))
     for batch in Batches(corpus, recipe).epoch(0):
+        assert batch.rivals == len(batch.texts)
         n, m = 8, 8 + recipe.optim.foreign_texts
         assert batch.positive.shape == batch.unknown.shape == (n, m)
         assert (len(batch.texts), len(batch.planes)) == (m, n)
@@ -136,13 +139,45 @@ def test_what_a_batch_says_is_true(make_corpus, recipe, monkeypatch):
     assert seen == {True, False, None}
 
 
+def test_rivals_are_true_of_their_own_sub_plane_only(make_corpus, recipe):
+    corpus = make_corpus(4)
+    seen = set()
+    for epoch in range(6):
+        batches = Batches(corpus, recipe)
+        rows = batches.epoch_rows(epoch)
+        for step, batch in enumerate(batches.epoch(epoch)):
+            assert batch.rivals == 8 + recipe.optim.foreign_texts
+            assert len(batch.texts) == batch.rivals + recipe.optim.rival_texts
+            for i, row in enumerate(rows[step * 8 : step * 8 + 8]):
+                facts = corpus.items[row].facts
+                for j, name in enumerate([*SUBPLANES, *SUBPLANES]):
+                    true = bool(batch.positive[i, batch.rivals + j])
+                    unknown = bool(batch.unknown[i, batch.rivals + j])
+                    assert true == (facts.subplane == name)
+                    assert unknown == (facts.plane == "brain" and facts.subplane is None)
+                    seen.add((true, unknown))
+    assert seen == {(True, False), (False, True), (False, False)}
+
+
+def test_further_draws_have_as_many_of_each_sub_plane(make_corpus, recipe):
+    corpus = make_corpus(4)
+    there = {x.facts.subplane for x in corpus.items if x.source == "planes" and x.fold in recipe.data.train_folds}
+    kinds = sorted(there - {None})
+    assert kinds
+    more = replace(recipe, data=replace(recipe.data, subplanes_per_epoch=10 * len(kinds)))
+    plain, drawn = (
+        Counter(corpus.items[i].facts.subplane for i in Batches(corpus, r).epoch_rows(0)) for r in (recipe, more)
+    )
+    assert {name: drawn[name] - plain[name] for name in kinds} == dict.fromkeys(kinds, 10)
+
+
 def test_foreign_planes_are_those_without_pictures():
     assert set(FOREIGN) == set(PLANES) - set(KNOWN)
 
 
 def test_a_diagonal_table_has_own_captions_only(corpus, recipe):
     batch = next(iter(Batches(corpus, replace(recipe, targets="diagonal")).epoch(0)))
-    assert torch.equal(batch.positive, torch.eye(8, 11, dtype=torch.bool))
+    assert torch.equal(batch.positive, torch.eye(8, 11 + recipe.optim.rival_texts, dtype=torch.bool))
     assert not batch.unknown.any()
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetalclip.fit.objectives import contrastive, supervised
+from fetalclip.fit.objectives import contrastive, rivalry, supervised
 
 
 def vectors(n: int, seed: int, dim: int = 6) -> torch.Tensor:
@@ -121,3 +121,24 @@ def test_any_table_of_truth_gives_numbers(n, foreign, seed, strength):
 def test_supervised_is_cross_entropy():
     logits = torch.tensor([[0.0, 0.0, 0.0, 0.0], [100.0, 0.0, 0.0, 0.0]])
     assert supervised(logits, torch.tensor([2, 0])).item() == pytest.approx(torch.tensor(4.0).log().item() / 2)
+
+
+def test_rivalry_is_cross_entropy_over_the_rivals_alone():
+    images, texts = vectors(5, 1), vectors(3, 2)
+    own = torch.tensor([0, 2, 1, 0, 0])
+    positive = F.one_hot(own, 3).bool()
+    positive[4] = False  # nobody knows its sub-plane
+    found = rivalry(images, texts, scale(), positive)
+    wanted = F.cross_entropy((scale() * images @ texts.T)[:4], own[:4])
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-9)
+    found.backward()
+    assert images.grad[4].abs().max() == 0
+    assert images.grad[:4].abs().max() > 0
+
+
+def test_rivalry_of_nobody_is_nothing():
+    images, texts = vectors(4, 1), vectors(3, 2)
+    found = rivalry(images, texts, scale(), nothing(4, 3))
+    found.backward()
+    assert found.item() == 0
+    assert images.grad.abs().max() == 0
