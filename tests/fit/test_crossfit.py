@@ -26,6 +26,7 @@ def corpora(monkeypatch, corpus):
         return corpus
 
     monkeypatch.setattr(crossfit, "build_corpus", build_corpus)
+    monkeypatch.setattr(crossfit, "trained_on", lambda data: {})
     return asked
 
 
