@@ -7,7 +7,7 @@ import pytest
 
 from fetalclip.clinical.prompts import load_prompts, prompt_sets
 from fetalclip.clinical.vocabulary import SUBPLANES
-from fetalclip.data.planes_db import SUBPLANES as PUBLISHED
+from fetalclip.data.readers.planes_db import SUBPLANES as PUBLISHED
 from fetalclip.result import PlaneScores
 from fetalclip.tasks import SubplaneRule, SubplaneTask
 

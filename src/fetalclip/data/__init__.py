@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from fetalclip.data import hc18, head_structures, planes_db, splits
-from fetalclip.data.manifest import LICENSES, License, Row
+from fetalclip.data import splits
+from fetalclip.data.manifest import LICENSES, License, Manifest, Problem, Row
+from fetalclip.data.readers import READERS, Reader, head_structures, planes_db
 from fetalclip.errors import UsageError
 
-__all__ = ["DATASETS", "LICENSES", "License", "Row", "build_split", "read_dataset", "split_text", "unique"]
+__all__ = [
+    "DATASETS",
+    "LICENSES",
+    "READERS",
+    "License",
+    "Manifest",
+    "Problem",
+    "Reader",
+    "Row",
+    "build_split",
+    "read_dataset",
+    "split_text",
+    "unique",
+]
 
-_READERS: dict[str, Callable[[str | Path, bool], list[Row]]] = {
-    planes_db.DATASET: planes_db.read,
-    hc18.DATASET: hc18.read,
-    head_structures.DATASET: head_structures.read,
-}
-DATASETS: tuple[str, ...] = tuple(_READERS)
+DATASETS: tuple[str, ...] = tuple(READERS)
 
 
 def read_dataset(name: str, root: str | Path, strict: bool = True) -> list[Row]:
@@ -36,9 +45,9 @@ def read_dataset(name: str, root: str | Path, strict: bool = True) -> list[Row]:
         UsageError: no data set of that name.
         DataMissing: the data is absent or incomplete.
     """
-    if name not in _READERS:
+    if name not in READERS:
         raise UsageError(f"There is no data set '{name}'", " or ".join(DATASETS), "one of these names")
-    return _READERS[name](root, strict)
+    return READERS[name].read(root, strict)
 
 
 def unique(rows: Iterable[Row]) -> list[Row]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fetalclip.data import splits
-from fetalclip.data.manifest import LICENSES, Row, locate, present, read_table
+from fetalclip.data.manifest import LICENSES, License, Row, locate, present, read_table
+from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
 
 DATASET = "fetal-planes-db"
@@ -106,3 +107,18 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
             )
         )
     return present(DATASET, rows, strict)
+
+
+READER = Reader(
+    DATASET,
+    read,
+    License(
+        "CC-BY-4.0",
+        "Burgos-Artizzu XP, et al. FETAL_PLANES_DB: Common maternal-fetal ultrasound images. Zenodo 2020. "
+        "doi:10.5281/zenodo.3904280; Sci Rep 2020;10:10200",
+        "https://zenodo.org/records/3904280",
+    ),
+    FOLDERS,
+    (TABLE, "Images"),
+    record="3904280",
+)

@@ -1,15 +1,18 @@
 """Reader of the fetal head structures (Alzubaidi et al. 2023, Zenodo 8265464, CC BY 4.0): trans-ventricular.
 
-Layout: ``index.csv`` (``image``, ``patient``) and ``images/``. The pictures come from FETAL_PLANES_DB
-patients, so they share its split keys, and a patient on its published test side is test here too.
+Layout, this project's own and not the record's: ``index.csv`` (``image``, ``patient``), ``images/`` and, where there
+are any, ``masks/`` of the same names: 0 background, 1 brain, 2 cavum septi pellucidi, 3 lateral ventricle. The pictures
+come from FETAL_PLANES_DB patients, so they share its split keys, and a patient on its published test side is test here.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fetalclip.data import planes_db, splits
-from fetalclip.data.manifest import LICENSES, Row, locate, present, read_table
+from fetalclip.data import splits
+from fetalclip.data.manifest import LICENSES, License, Row, locate, present, read_table
+from fetalclip.data.readers import planes_db
+from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
 
 DATASET = "head-structures"
@@ -48,6 +51,8 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
     for line, group in zip(lines, groups, strict=True):
         name = line["image"]
         place = splits.lookup(DATASET, name, group, sides.get(group))
+        mask = folder / "masks" / name
+        has_mask = mask.is_file()
         rows.append(
             Row(
                 dataset=DATASET,
@@ -58,6 +63,23 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
                 split=place.split,
                 plane="brain",
                 subplane="trans-ventricular",
+                mask=mask if has_mask else None,
+                mask_kind="structures" if has_mask else None,
             )
         )
     return present(DATASET, rows, strict)
+
+
+READER = Reader(
+    DATASET,
+    read,
+    License(
+        "CC-BY-4.0",
+        "Alzubaidi M, et al. Large-scale annotation dataset for fetal head biometry in ultrasound images. "
+        "Zenodo 2023. doi:10.5281/zenodo.8265464; Data Brief 2023;51:109708",
+        "https://zenodo.org/records/8265464",
+    ),
+    FOLDERS,
+    (TABLE, "images"),
+    record="8265464",
+)

@@ -1,7 +1,8 @@
 """Reader of HC18's training set (van den Heuvel et al. 2018, Zenodo 1327317, CC BY 4.0).
 
-Layout: ``training_set_pixel_size_and_HC.csv`` and ``training_set/``. The published test set has no head
-circumferences and counts its examinations from zero again, so it is not read.
+Layout: ``training_set_pixel_size_and_HC.csv`` and ``training_set/``, where ``010_HC_Annotation.png`` lies beside
+``010_HC.png``: a head's outline as published, or a filled head; `fetalclip.data.masks` reads both. The published test
+set has no head circumferences and counts its examinations from zero again, so it is not read.
 
 The numbers in the file names are sorted by head size. Rows come in the order of a hash of the name, and
 nothing downstream may use the name as a feature or an order.
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from fetalclip.clinical.growth import hc_equivalent_age
 from fetalclip.data import splits
-from fetalclip.data.manifest import LICENSES, Row, locate, number, present, read_table
+from fetalclip.data.manifest import LICENSES, License, Row, locate, number, present, read_table
+from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
 
 DATASET = "hc18"
@@ -33,6 +35,12 @@ def group_of(name: str) -> str:
     return f"HC18:{match[1]}"
 
 
+def annotation_of(picture: Path) -> Path | None:
+    """The annotation beside a picture, or None where there is none."""
+    path = picture.with_name(f"{picture.stem}_Annotation.png")
+    return path if path.is_file() else None
+
+
 def read(root: str | Path, strict: bool = True) -> list[Row]:
     """Rows in an order that tells nothing of head size. ``root``: the data set's folder or its parent.
 
@@ -48,6 +56,7 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
         name, hc_mm = line["filename"], number(DATASET, table, line, HC)
         group = group_of(name)
         place = splits.lookup(DATASET, name, group)
+        mask = annotation_of(folder / "training_set" / name)
         rows.append(
             Row(
                 dataset=DATASET,
@@ -60,7 +69,24 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
                 mm_per_pixel=number(DATASET, table, line, SPACING),
                 hc_mm=hc_mm,
                 age_days=hc_equivalent_age(hc_mm),
+                mask=mask,
+                mask_kind=None if mask is None else "head",
             )
         )
     rows.sort(key=lambda row: sha256(row.name.encode()).digest())
     return present(DATASET, rows, strict)
+
+
+READER = Reader(
+    DATASET,
+    read,
+    License(
+        "CC-BY-4.0",
+        "van den Heuvel TLA, et al. Automated measurement of fetal head circumference using 2D ultrasound "
+        "images. Zenodo 2018. doi:10.5281/zenodo.1327317; PLoS ONE 2018;13:e0200412",
+        "https://zenodo.org/records/1327317",
+    ),
+    FOLDERS,
+    (TABLE, "training_set"),
+    record="1327317",
+)
