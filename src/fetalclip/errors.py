@@ -4,7 +4,9 @@
 
     FetalclipError                 exit code
     ├── UsageError                 2   the call is wrong: option, name, recipe key
-    │   └── BadRecipe              2   a recipe has an unknown key or a value of the wrong kind
+    │   ├── BadRecipe              2   a recipe has an unknown key or a value of the wrong kind
+    │   ├── BadValue               2   a size, age, date or chart name that cannot be meant
+    │   └── CircularAge            2   a centile was asked with an age read off the same fetus
     ├── InputError                 1   one input could not be used; the others go on
     │   ├── UnreadableInput        1   missing, empty, truncated, not an image
     │   ├── InputTooLarge          1   more pixels than the guard allows
@@ -52,6 +54,14 @@ class UsageError(FetalclipError):
 
 class BadRecipe(UsageError):
     """A recipe has an unknown key or a value of the wrong kind."""
+
+
+class BadValue(UsageError):
+    """A size, an age, a date or the name of a chart that cannot be meant."""
+
+
+class CircularAge(UsageError):
+    """A centile was asked with an age that was read off the same fetus."""
 
 
 class InputError(FetalclipError):
