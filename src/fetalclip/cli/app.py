@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fetalclip import __version__
-from fetalclip.cli import analyze, bench, checkpoints, demo, embed, growth, info, models, train
+from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, growth, info, models, train
 from fetalclip.cli.output import Voice, printable, silence
 from fetalclip.errors import FetalclipError
 
@@ -62,6 +62,7 @@ models.app.command("convert", no_args_is_help=True)(checkpoints.convert)
 models.app.command("export-openclip", no_args_is_help=True)(checkpoints.export_openclip)
 models.app.command("export-transformers", no_args_is_help=True)(checkpoints.export_transformers)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.command("train", no_args_is_help=True)(train.train)
 app.add_typer(bench.app, name="bench")
 

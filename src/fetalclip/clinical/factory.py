@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from fetalclip.clinical import wording
 from fetalclip.clinical.captions import Facts
@@ -92,6 +92,10 @@ class CaptionFactory:
         self._measure, self._rng, self.limit = measure, rng, limit
         self._chance = dict.fromkeys(DROPPED_FIRST, 0.6) | {"text": 0.5} | dict(chance or {})
         self._lengths: dict[str, int] = {}
+
+    def seed(self, word: str) -> None:
+        """Start the randomness anew, so that what a row gets does not hang on the rows before it."""
+        self._rng.seed(word)
 
     def write(self, known: Record) -> Written:
         """One caption, true of a picture with these facts.
@@ -280,5 +284,5 @@ def _names(said: Record) -> list[str]:
 
 
 def _without(said: Record, dropped: Sequence[str]) -> Record:
-    empty = {item.name: item.default for item in fields(Record)}
-    return replace(said, **{name: empty[name] for name in dropped}) if dropped else said
+    empty: dict[str, Any] = {name: () if name == "findings" else None for name in dropped}
+    return replace(said, **empty)

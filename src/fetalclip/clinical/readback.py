@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from fetalclip.clinical.factory import Record
 from fetalclip.clinical.vocabulary import MACHINES, REJECTS, SUBPLANES
 from fetalclip.clinical.wording import VIEWS
 
 _NUMBER = r"(?<![\d.])\d+(?:\.\d+)?"
 _AGE = re.compile(
-    r"(?<![\d.])(?P<w1>\d{1,2}) ?weeks?(?: completed)?(?: ?(?:and|,|\+)? ?(?P<d1>\d) ?days?\b)?"
+    r"(?<![\d.])(?P<w1>\d{1,2}) ?(?:completed )?weeks?(?: ?(?:and|,|\+)? ?(?P<d1>\d) ?days?\b| and no days)?"
     r"|(?<![\d.])(?P<w2>\d{1,2}) ?w ?(?P<d2>\d) ?d\b"
     r"|(?<![\d.])(?P<w3>\d{1,2}) ?\+ ?(?P<d3>[0-6]) ?weeks?\b"
     r"|(?<![\d.])(?P<total>\d{2,3}) days?\b",
@@ -111,8 +113,6 @@ def _phrases(kind: str) -> tuple[re.Pattern[str], dict[str, str]]:
 def _named(text: str, kind: str) -> tuple[str, frozenset[str]]:
     pattern, keys = _phrases(kind)
     lower = text.lower()
-    if len(lower) != len(text):  # a letter whose small form is two
-        text = lower
     return pattern.sub(" ; ", lower), frozenset(keys[found] for found in pattern.findall(lower))
 
 
@@ -137,3 +137,34 @@ def _days(match: re.Match[str]) -> int:
         return int(match["total"])
     weeks, days = next((match[f"w{i}"], match[f"d{i}"]) for i in (1, 2, 3) if match[f"w{i}"] is not None)
     return 7 * int(weeks) + int(days or 0)
+
+
+def disagreements(text: str, said: Record) -> list[str]:
+    """What a caption states beyond or against the facts it claims to state; nothing when they are the same.
+
+    Free text that the facts hold must stand in the caption whole; what it states is its own.
+
+    Args:
+        text: the caption.
+        said: the facts that came with it.
+    """
+    wrong = []
+    if said.text:
+        if said.text not in text:
+            return ["the free text is not whole"]
+        text = text.replace(said.text, " ", 1)
+    names = {*MACHINES, said.machine} if said.machine else MACHINES
+    found = read_back(text, sorted(names), said.findings)
+    pairs: tuple[tuple[str, set[Any], Iterable[Any]], ...] = (
+        ("views", set(said.views), found.views),
+        ("subplane", {said.subplane} - {None}, found.subplanes),
+        ("age", {said.age} - {None}, found.ages),
+        ("spacing", {said.spacing} - {None}, found.spacings),
+        ("machine", {said.machine} - {None}, found.machines),
+        ("findings", set(said.findings), found.findings),
+        ("numbers", set(), set(found.numbers)),
+    )
+    for name, claimed, stated in pairs:
+        if claimed != set(stated):
+            wrong.append(f"{name}: stated {sorted(map(str, stated))}, known {sorted(map(str, claimed))}")
+    return wrong

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fetalclip.data import splits
-from fetalclip.data.manifest import LICENSES, License, Manifest, Problem, Row
+from fetalclip.data.manifest import Manifest, Problem, Row
+from fetalclip.data.published import LICENSES, License
 from fetalclip.data.readers import READERS, Reader, head_structures, planes_db
 from fetalclip.errors import UsageError
 

@@ -55,6 +55,18 @@ def read(source: Readable, mm_per_pixel: float | tuple[float, float] | None = No
     return Frame(pixels, spacing, loaded.name, info)
 
 
+def read_size(source: Readable) -> tuple[int, int]:
+    """Width and height of the upright picture in pixels, from its header: nothing is decoded.
+
+    Raises:
+        UnreadableInput, InputTooLarge, UsageError: as ``read``.
+    """
+    with quiet():
+        image = _open(load(source))
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
 def as_spacing(value: float | tuple[float, float] | None) -> tuple[float, float] | None:
     """(x, y) in mm per pixel from one number or two; ``Frame`` checks that they are positive."""
     if value is None:

@@ -135,6 +135,10 @@ class Tokenizer:
             ids[i, : len(row)] = torch.tensor(row)
         return ids, end
 
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Length of each text in tokens, start and end counted in, however long."""
+        return [len(row) for row in self._rows(texts)]
+
     def _rows(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, however long."""
         cleaned = [self.clean(text) for text in texts] if self.clean else texts

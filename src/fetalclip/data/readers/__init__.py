@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from fetalclip.data.manifest import LICENSES
+from fetalclip.data.published import LICENSES
 from fetalclip.data.readers.reader import Reader
 
 __all__ = ["READERS", "Reader"]

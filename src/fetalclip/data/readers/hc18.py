@@ -16,7 +16,8 @@ from pathlib import Path
 
 from fetalclip.clinical.growth import hc_equivalent_age
 from fetalclip.data import splits
-from fetalclip.data.manifest import LICENSES, License, Row, locate, number, present, read_table
+from fetalclip.data.manifest import Row
+from fetalclip.data.published import LICENSES, License, locate, number, present, read_table
 from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
 

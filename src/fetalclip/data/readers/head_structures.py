@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fetalclip.data import splits
-from fetalclip.data.manifest import LICENSES, License, Row, locate, present, read_table
+from fetalclip.data.manifest import Row
+from fetalclip.data.published import LICENSES, License, locate, present, read_table
 from fetalclip.data.readers import planes_db
 from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetalclip.data.manifest import License, Row
+from fetalclip.data.manifest import Row
+from fetalclip.data.published import License
 
 
 @dataclass(frozen=True)
