@@ -97,9 +97,7 @@ class FetalCLIP:
         """What the model's card asks to do with burned-in text before an embedding: ``mask`` or ``keep``."""
         return str(self.card.config.get("preprocess", {}).get("overlay", "mask"))
 
-    def encode_image(
-        self, scans: Frame | Sequence[Frame], normalize: bool = True, overlay: str | None = None
-    ) -> Array:
+    def encode_image(self, scans: Frame | Sequence[Frame], normalize: bool = True, overlay: str | None = None) -> Array:
         """Image embeddings.
 
         Args:
