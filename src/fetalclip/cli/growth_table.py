@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +37,24 @@ def one_case(voice: Voice, sizes: Sequence[str], options: Options) -> int:
         given[size.measure] = size
     age, on = known_age(options.dates)
     reading = read(given, age, options.chart, options.sex)
-    due = due_date(on, age.days) if on is not None and age is not None else None
     if options.draw is not None:
         draw_panels(options.draw, panels_of([reading]))
         voice.talk(f"Drawn: {printable(options.draw)}")
     if options.as_json:
-        voice.data(json_line({"schema": SCHEMA, **reading.to_dict(), "due_date": due}))
+        voice.data(json_line({"schema": SCHEMA, **_with_due_dates(reading, on)}))
     else:
-        tell(voice, reading)
-        if due is not None:
-            voice.data(f"due date {due}")
+        tell(voice, reading, on)
     return 0
+
+
+def _with_due_dates(reading: Reading, on: date | None) -> dict[str, Any]:
+    """The JSON form with a due date for every age, where the day of the scan is known."""
+    body = reading.to_dict()
+    if body["age"] is not None:
+        body["age"]["due_date"] = None if on is None else due_date(on, body["age"]["days"])
+    for one in body["dating"]:
+        one["due_date"] = None if on is None or one["days"] is None else due_date(on, one["days"])
+    return body
 
 
 def many(voice: Voice, path: Path, options: Options) -> int:

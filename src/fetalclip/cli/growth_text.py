@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from fetalclip.cli.output import Voice, printable, table
-from fetalclip.clinical.age import EstimatedAge, age_text
+from fetalclip.clinical.age import EstimatedAge, age_text, due_date
 from fetalclip.clinical.growth import Crossing, Reading, Row
 
 COLUMNS = (
@@ -19,24 +20,29 @@ _ROW_HEADER = ("measure", "size", "centile", "z", "3rd", "50th", "97th", "refere
 _AGE_HEADER = ("age from", "reference", "age", "95 % interval", "")
 
 
-def tell(voice: Voice, reading: Reading) -> None:
-    """A reading as text: rows, weights, ratios; then the ages, and warnings as talk."""
+def tell(voice: Voice, reading: Reading, on: date | None = None) -> None:
+    """A reading as text: rows, weights, ratios, ages; warnings as talk.
+
+    Args:
+        voice: where it goes.
+        reading: what the charts said.
+        on: the day of the scan: due dates are told too.
+    """
+    parts = []
     if reading.age is not None:
-        voice.data(f"age {age_text(reading.age.days)} ({reading.age.source})")
-        rows = [_cells(row) for row in reading.rows]
-        for line in table(rows, _ROW_HEADER):
-            voice.data(line)
+        head = f"age {age_text(reading.age.days)} ({reading.age.source})"
+        due = [] if on is None else [f"due {due_date(on, reading.age.days)}"]
+        parts.append([", ".join([head, *due]), *table([_cells(row) for row in reading.rows], _ROW_HEADER)])
     if reading.weights:
-        voice.data("")
         weights = [(one.reference, one.method, f"{grams:.0f} g") for one, grams in reading.weights]
-        for line in table(weights, ("weight from", "measures", "EFW")):
-            voice.data(line)
+        parts.append(table(weights, ("weight from", "measures", "EFW")))
     if reading.ratios:
-        voice.data("")
-        voice.data("ratios  " + ", ".join(f"{name} {value:.3g}" for name, value in reading.ratios.items()))
+        parts.append(["ratios  " + ", ".join(f"{name} {value:.3g}" for name, value in reading.ratios.items())])
     if reading.dating:
-        voice.data("")
-        for line in table([_age_cells(one) for one in reading.dating], _AGE_HEADER):
+        due_on = on if reading.age is None else None
+        parts.append(table([_age_cells(one, due_on) for one in reading.dating], _AGE_HEADER))
+    for i, part in enumerate(parts):
+        for line in ([""] if i else []) + part:
             voice.data(line)
     for warning in reading.warnings:
         voice.talk(f"Warning: {warning}")
@@ -53,13 +59,14 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (*measures, row.chart.reference, row.chart.definition, row.note)
 
 
-def _age_cells(one: EstimatedAge) -> tuple[str, ...]:
-    low, high = (age_text(value) if value is not None else "?" for value in (one.low, one.high))
-    interval = f"{low} to {high}" if one.low is not None or one.high is not None else "not known"
+def _age_cells(one: EstimatedAge, on: date | None) -> tuple[str, ...]:
     if one.days is None:
         return (one.method, one.reference, "-", "", one.note)
-    kind = "equivalent age" if "median" in one.meaning else ""
-    return (one.method, one.reference, age_text(one.days), interval, kind)
+    low, high = (age_text(value) if value is not None else "?" for value in (one.low, one.high))
+    interval = "not known" if one.low is None and one.high is None else f"{low} to {high}"
+    said = ["equivalent age"] if "median" in one.meaning else []
+    said += [] if on is None else [f"due {due_date(on, one.days)}"]
+    return (one.method, one.reference, age_text(one.days), interval, ", ".join(said))
 
 
 def tell_crossings(voice: Voice, found: Sequence[Crossing]) -> None:

@@ -59,9 +59,12 @@ def parse_date(text: str, name: str = "date") -> date:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", words):
         raise BadValue(f"the {name} {words[:40]!r} is not written as a date", "year-month-day", f"{name} 2026-05-31")
     try:
-        return date.fromisoformat(words)
+        found = date.fromisoformat(words)
     except ValueError:
         raise BadValue(f"there is no {name} {words}", "a day of the calendar", f"{name} 2026-05-31") from None
+    if not 1900 <= found.year <= 2200:
+        raise BadValue(f"the {name} {words} is too far away", "a year from 1900 to 2200", f"{name} 2026-05-31")
+    return found
 
 
 def age_text(days: float) -> str:

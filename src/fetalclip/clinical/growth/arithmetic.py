@@ -15,6 +15,7 @@ Number = Any  # a float, or an array of float64; every function keeps the kind
 
 _SQRT2 = math.sqrt(2.0)
 _NEARLY_ZERO = 1e-12
+_TINY = 1e-300
 
 # Wichura 1988, Algorithm AS 241 (PPND16), Applied Statistics 37:477-484: numerators and denominators, highest
 # power first.
@@ -77,6 +78,11 @@ class One:
         return x if abs(x) > _NEARLY_ZERO else _NEARLY_ZERO
 
     @staticmethod
+    def positive(x: float) -> float:
+        """x, or the smallest useful number above zero where x is not above zero."""
+        return max(x, _TINY)
+
+    @staticmethod
     def where(condition: bool, x: float) -> float:
         """x where the condition holds, else NaN."""
         return x if condition else math.nan
@@ -114,6 +120,10 @@ class Many:
     def nonzero(self, x: Number) -> Number:
         """x, moved to 1e-12 where it is nearer to zero."""
         return self._np.where(self._np.abs(x) > _NEARLY_ZERO, x, _NEARLY_ZERO)
+
+    def positive(self, x: Number) -> Number:
+        """x, or the smallest useful number above zero where x is not above zero."""
+        return self._np.maximum(x, _TINY)
 
     def where(self, condition: Number, x: Number) -> Number:
         """x where the condition holds, else NaN."""

@@ -119,7 +119,7 @@ def _climb(x: Number, steps: Any, values: Any, on: Any, slack: float = 0.0) -> N
     """x on the rising ``steps``, read off the ``values``, straight between them; NaN outside them."""
     result = values[0]
     for i in range(len(steps) - 1):
-        # Two WHO curves touch at 40 weeks: the floor keeps the division defined.
-        width = steps[i + 1] - steps[i] + 1e-300
+        # Two WHO curves touch at 40 weeks, to the last bit in either order: never a width of zero or below.
+        width = on.positive(steps[i + 1] - steps[i])
         result = result + (values[i + 1] - values[i]) * on.clip((x - steps[i]) / width)
     return on.where((x >= steps[0] - slack) & (x <= steps[-1] + slack), result)

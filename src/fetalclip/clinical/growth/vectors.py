@@ -111,6 +111,8 @@ def _index_of(*given: Any) -> Any:
     Raises:
         BadValue: two Series with different indices: pandas would pair rows that do not belong together.
     """
+    if any(hasattr(one, "columns") for one in given):
+        raise BadValue("a whole table of columns", "one column", "table['HC']")
     found = [one for one in given if hasattr(one, "to_numpy") and hasattr(one, "index")]
     if any(not found[0].index.equals(other.index) for other in found[1:]):
         raise BadValue("sizes and ages with different row labels", "one index", "ages.reindex(sizes.index)")
