@@ -127,6 +127,8 @@ def captions(  # noqa: PLR0913
     rows = writer.read_manifest(manifest_file)
     job = replace(writer.for_model(model, per_image, seed), reword=reword)
     tally = Tally()
+    if reword is not None:
+        voice.talk(f"Facts and captions are sent to {printable(reword.url)}; no picture, path or free text.")
     with files.whole(out, "-o") as part, part.open("w", encoding="utf-8", newline="\n") as stream:
         lines = writer.write(rows, job, tally)
         for line in voice.progress(lines, len(rows.rows) * per_image, "captions"):

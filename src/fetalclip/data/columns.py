@@ -141,7 +141,6 @@ def _age(text: str, flaws: list[Flaw]) -> int | None:
     match = re.fullmatch(r"(\d{1,2}) ?(?:w|\+|weeks?) ?([0-6])? ?(?:d|days?)?", text.lower())
     if match:
         days = 7 * int(match[1]) + int(match[2] or 0)
-        flaws.append(Flaw("age in weeks", f"'{text}' read as {days} days", repaired=True))
     elif re.fullmatch(r"-?\d{1,6}(\.0*)?", text):
         days = int(float(text))
     else:
@@ -150,6 +149,8 @@ def _age(text: str, flaws: list[Flaw]) -> int | None:
     if not FIRST_DAY <= days <= LAST_DAY:
         flaws.append(Flaw("age out of range", f"{days} days, outside 5 to 45 weeks ({FIRST_DAY} to {LAST_DAY} days)"))
         return None
+    if match:
+        flaws.append(Flaw("age in weeks", f"'{text}' read as {days} days", repaired=True))
     return days
 
 

@@ -120,12 +120,15 @@ def _fill(file: RecordFile, part: Path, progress: Progress) -> None:
             if not have:
                 part.touch()
             return
+        broken: Exception = ConnectionError()  # a connection that ends early says nothing at all
         try:
             _get(file, part, have, progress)
+        except HTTPError as error:
+            raise _failed(error, file.name) from None
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
-            now = part.stat().st_size if part.is_file() else 0
-            if isinstance(error, HTTPError) or now <= have:
-                raise _failed(error, file.name) from None
+            broken = error
+        if (part.stat().st_size if part.is_file() else 0) <= have < file.size:
+            raise _failed(broken, file.name) from None
     raise NotAvailable(f"the download of {file.name} stopped {_TRIES} times", "a steady connection", _AGAIN)
 
 

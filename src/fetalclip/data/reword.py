@@ -34,7 +34,7 @@ _ASK = (
 _CLAIMS = re.compile(
     r"\b(?:no|not|non|never|without|absent|absence|normal\w*|abnormal\w*|healthy|suspect\w*|suspicious|possibl[ey]|"
     r"probabl[ey]|likely|mild\w*|severe\w*|moderate\w*|twins?|triplets?|male|female|boy|girl|left|right|"
-    r"first|second|third|early|late|trimester|patient|mother|maternal|cm|doppler|colou?r|3d|"
+    r"first|second|third|early|late|trimester|voluson|aloka|philips|samsung|siemens|mindray|canon|patient|mother|maternal|cm|doppler|colou?r|3d|"
     r"zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|"
     r"nine)ty(?:-\w+)?|half|quarter|dozen)\b",
     re.IGNORECASE,
