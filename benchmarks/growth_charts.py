@@ -74,9 +74,7 @@ def main() -> None:
     else:
         for one in measures:
             said = f"< {one['target']} s: " + ("MISSED" if one in missed else "met")
-            print(
-                f"{one['name']:<46}{one['best']:>8.3f} s best{one['median']:>8.3f} s median  {said}"
-            )
+            print(f"{one['name']:<46}{one['best']:>8.3f} s best{one['median']:>8.3f} s median  {said}")
     sys.exit(bool(missed))
 
 

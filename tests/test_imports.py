@@ -28,6 +28,10 @@ def loaded_after(code: str) -> set[str]:
         ("from fetalclip.cli import main; main(['models', 'list'])", (*HEAVY, "rich", "numpy")),
         ("from fetalclip.cli import main; main(['models', 'show', 'fetalclip-tiny'])", (*HEAVY, "numpy")),
         ("from fetalclip.cli import main; main(['info', 'no-such-file.png'])", HEAVY),
+        (
+            "from fetalclip.cli import main; main(['growth', 'HC=175', '--ga', '20w3d'])",
+            (*HEAVY, "numpy", "PIL", "pandas", "matplotlib", "rich", "yaml"),
+        ),
         ("import fetalclip; fetalclip.read; fetalclip.Report", HEAVY),
     ],
 )
