@@ -86,8 +86,8 @@ class Line:
         """What stands in a column; None where it is empty or absent."""
         return self.cells.get(name) or None
 
-    def read(self, options: Options) -> Reading:
-        """The reading of this line.
+    def read(self, options: Options, dating: bool) -> Reading:
+        """The reading of this line, with or without the ages that its sizes suggest.
 
         Raises:
             BadValue: the message names file, row, line and column.
@@ -108,7 +108,7 @@ class Line:
             if not given:
                 raise BadValue("no size in this row", "at least one measure", "fill a cell, or remove the row")
             age, _ = known_age(self._dates(options.dates))
-            return read(given, age, options.chart, self._sex() or options.sex)
+            return read(given, age, options.chart, self._sex() or options.sex, dating)
 
     @contextmanager
     def _at(self, column: str = "") -> Iterator[None]:

@@ -67,7 +67,7 @@ def many(voice: Voice, path: Path, options: Options) -> int:
     for line in lines:
         name = line.cells.get("id") or None
         try:
-            reading, error = line.read(options), None
+            reading, error = line.read(options, dating=options.as_json), None
         except FetalclipError as problem:
             reading, error = None, str(problem)
             failed += 1
@@ -92,7 +92,7 @@ def one_fetus(voice: Voice, path: Path, options: Options) -> int:
     """
     readings = []
     for line in lines_of(path, "--serial"):
-        reading = line.read(options)
+        reading = line.read(options, dating=False)
         if reading.age is None:
             fix = "a column ga, or a column date with --lmp or --edd"
             raise BadValue(f"{line.where}: the scan has no age", "an age known without the scans", fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -99,20 +100,21 @@ class Quantiles:
         rows = sorted((float(level), tuple(reversed(row))) for level, row in table.items())
         return cls(tuple(level for level, _ in rows), tuple(row for _, row in rows))
 
-    def _ladder(self, t: Number) -> list[Number]:
-        return [polynomial(row, t) for row in self.coefficients]
-
     def z(self, size: Number, t: Number, on: Any) -> Number:
         """See ``Curve``."""
         return on.quantile(self.share(size, t, on))
 
     def share(self, size: Number, t: Number, on: Any) -> Number:
         """See ``Curve``."""
-        return _climb(on.log(size), self._ladder(t), self.levels, on)
+        return _climb(on.log(size), [polynomial(row, t) for row in self.coefficients], self.levels, on)
 
     def size(self, share: Number, t: Number, on: Any) -> Number:
         """See ``Curve``."""
-        return on.exp(_climb(share, self.levels, self._ladder(t), on, _SLACK))
+        levels, rows = self.levels, self.coefficients
+        if isinstance(share, float):  # one share: the two curves about it will do
+            i = min(max(bisect_right(levels, share), 1), len(levels) - 1)
+            levels, rows = levels[i - 1 : i + 1], rows[i - 1 : i + 1]
+        return on.exp(_climb(share, levels, [polynomial(row, t) for row in rows], on, _SLACK))
 
 
 def _climb(x: Number, steps: Any, values: Any, on: Any, slack: float = 0.0) -> Number:

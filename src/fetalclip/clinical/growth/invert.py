@@ -1,4 +1,4 @@
-"""The age at which a rising curve reaches a size: by bisection for one size, by table and secants for arrays."""
+"""The age at which a rising curve reaches a size: by secants, from the ends for one size, from a table for arrays."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ CurveOf = Callable[[Any, Any], Any]  # (days or size, arithmetic) -> value
 _STEP = 2.0  # days; no published curve turns twice within it
 _CELLS = 2048
 _SECANTS = 6
+_MOST = 80  # steps for one size; about ten are used
+_EXACT = 1e-15  # of the size
 
 
 def rising_end(curve: Callable[[float], float], first: float, last: float) -> float:
@@ -33,17 +35,25 @@ def rising_end(curve: Callable[[float], float], first: float, last: float) -> fl
 def reach(curve: CurveOf, size: float, first: float, last: float) -> float | None:
     """The place between ``first`` and ``last`` where a rising curve has the size; None where it never has."""
     low, high = first, last
-    if not curve(low, ONE) <= size <= curve(high, ONE):
+    below, above = curve(low, ONE) - size, curve(high, ONE) - size
+    if not below <= 0 <= above:
         return None
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
+    best, off = (low, below) if -below < above else (high, above)
+    side = 0
+    for _ in range(_MOST):  # regula falsi; an end that stays twice counts half (Illinois)
+        if abs(off) <= _EXACT * size or above <= below:
             break
-        if curve(middle, ONE) < size:
-            low = middle
+        best = low - below * (high - low) / (above - below)
+        off = curve(best, ONE) - size
+        if off >= 0:
+            high, above = best, off
+            below = 0.5 * below if side > 0 else below
+            side = 1
         else:
-            high = middle
-    return high if abs(curve(high, ONE) - size) <= abs(curve(low, ONE) - size) else low
+            low, below = best, off
+            above = 0.5 * above if side < 0 else above
+            side = -1
+    return min(max(best, first), last)
 
 
 def reach_all(curve: CurveOf, sizes: Any, first: float, last: float) -> Any:

@@ -96,6 +96,7 @@ def read(
     age: IndependentAge | str | None = None,
     chart: str | None = None,
     sex: str | None = None,
+    dating: bool = True,
 ) -> Reading:
     """Read sizes against the charts.
 
@@ -104,6 +105,7 @@ def read(
         age: known without these sizes; None gives ages and weights, but no centile.
         chart: a chart's id or a family; None takes every chart.
         sex: ``f`` or ``m`` adds the charts of that sex.
+        dating: also say which ages the sizes suggest; most of the time goes there.
 
     Raises:
         CircularAge: the age was estimated.
@@ -127,7 +129,8 @@ def read(
                 rows.append(_row(one, weight, known))
     if known is None:
         warnings.append("no centile without an age known independently: give --ga, --lmp or --edd")
-    return Reading(tuple(rows), known, tuple(_dating(given, name)), tuple(weights), _ratios(given), tuple(warnings))
+    ages = tuple(_dating(given, name)) if dating else ()
+    return Reading(tuple(rows), known, ages, tuple(weights), _ratios(given), tuple(warnings))
 
 
 def _row(chart: Chart, size: Size, age: IndependentAge | None) -> Row:
