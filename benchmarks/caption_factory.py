@@ -79,9 +79,8 @@ def main() -> int:
     else:
         for name, (cpu, wall) in found.items():
             print(f"{name:<20} {cpu:>9,.0f} captions/s of processor time   {wall:>9,.0f} of wall time")
-        print(
-            f"{tally.captions} captions, {report['duplicates']['distinct']} different, {report['tokens']['most']} tokens"
-        )
+        distinct, most = report["duplicates"]["distinct"], report["tokens"]["most"]
+        print(f"{tally.captions} captions, {distinct} different, at most {most} tokens")
     return 0 if min(cpu for cpu, _ in found.values()) >= GOAL else 1
 
 

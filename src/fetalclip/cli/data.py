@@ -105,7 +105,7 @@ def captions(  # noqa: PLR0913
     ] = 20.0,
     as_json: AsJson = False,
 ) -> int:
-    """Write captions that are true of each picture, by a grammar; several a picture, never too long.
+    """Write captions that are true of each picture, by a grammar.
 
     Rows that cannot be used are left out and named (exit code 1). Nothing is sent anywhere without
     --reword-url; with it, facts and captions are, but no picture, path or free text.
@@ -115,20 +115,16 @@ def captions(  # noqa: PLR0913
     from fetalclip.data.reword import Rewording
 
     voice = Voice()
-    files.check_file(out, "-o")
-    if report is not None:
-        if report.suffix.lower() not in (".json", ".html"):
-            raise UsageError(f"--report {report}", "a file name that ends in .json or .html", "--report report.html")
-        files.check_file(report, "--report")
+    _check_places(out, report)
     reword = None if reword_url is None else Rewording(reword_url, reword_model, reword_timeout)
     from fetalclip.data import captions as writer
     from fetalclip.data.tally import Tally
 
+    if reword is not None:
+        voice.talk(f"Facts and captions are sent to {printable(reword.url)}; no picture, path or free text.")
     rows = writer.read_manifest(manifest_file)
     job = replace(writer.for_model(model, per_image, seed), reword=reword)
     tally = Tally()
-    if reword is not None:
-        voice.talk(f"Facts and captions are sent to {printable(reword.url)}; no picture, path or free text.")
     with files.whole(out, "-o") as part, part.open("w", encoding="utf-8", newline="\n") as stream:
         lines = writer.write(rows, job, tally)
         for line in voice.progress(lines, len(rows.rows) * per_image, "captions"):
@@ -136,11 +132,8 @@ def captions(  # noqa: PLR0913
     options = {"manifest": manifest_file, "model": model, "image_size": job.image_size, "limit": job.limit}
     options |= {"per_image": per_image, "seed": seed, "reword_url": reword_url}
     told = tally.to_dict(_made_by(options), None if reword is None else reword.counts)
-    if report is not None:
-        _save_report(report, told)
-    _tell_problems(voice, tally.problems)
     voice.data(json_line({**told, "path": out}) if as_json else printable(out))
-    _tell_captions(voice, tally, told)
+    _tell_captions(voice, tally, told, report)
     return 1 if told["rows_refused"] or tally.wrong else 0
 
 
@@ -204,7 +197,19 @@ def _tell_problems(voice: Voice, problems: Sequence[Problem]) -> None:
         voice.talk(printable(line))
 
 
-def _tell_captions(voice: Voice, tally: Tally, told: dict[str, Any]) -> None:
+def _check_places(out: Path, report: Path | None) -> None:
+    """Raise UsageError or OutputError before any work is done."""
+    files.check_file(out, "-o")
+    if report is not None:
+        if report.suffix.lower() not in (".json", ".html"):
+            raise UsageError(f"--report {report}", "a file name that ends in .json or .html", "--report report.html")
+        files.check_file(report, "--report")
+
+
+def _tell_captions(voice: Voice, tally: Tally, told: dict[str, Any], report: Path | None) -> None:
+    if report is not None:
+        _save_report(report, told)
+    _tell_problems(voice, tally.problems)
     again = told["duplicates"]
     voice.talk(
         f"{tally.captions} captions of {tally.rows} pictures, {again['distinct']} different; "
