@@ -15,6 +15,7 @@ from fetalclip.data.manifest import Problem
 
 SCHEMA = "fetalclip.captions/1"
 FACTS = ("views", "subplane", "age", "spacing", "machine", "findings", "text")
+_CSS = "main table { width: auto } main th, main td { text-align: left; padding: 2px 28px 2px 0; font-weight: 400 }\n"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -29,7 +30,6 @@ class Tally:
     problems: list[Problem] = field(default_factory=list)
     rows: int = 0
     captions: int = 0
-    fewer: int = 0
     wrong: list[str] = field(default_factory=list)
     checked: int = 0
     _known: Counter[str] = field(default_factory=Counter)
@@ -167,7 +167,7 @@ def page(report: Mapping[str, Any]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>Captions</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header><h1>Captions</h1></header>\n<main>\n"
+        f"<title>Captions</title>\n<style>\n{css}{_CSS}</style>\n</head>\n<body>\n<header><h1>Captions</h1></header>\n<main>\n"
         + "".join(parts)
         + "</main>\n</body>\n</html>\n"
     )
@@ -180,5 +180,8 @@ def _table(title: str, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> 
     if not rows:
         return ""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>\n" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape('–' if cell is None else str(cell))}</td>" for cell in row) + "</tr>\n"
+        for row in rows
+    )
     return f"<h2>{escape(title)}</h2>\n<table>\n<tr>{head}</tr>\n{body}</table>\n"
