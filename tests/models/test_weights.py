@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -268,3 +270,12 @@ def test_an_architecture_without_a_part_is_told(key):
 def test_an_architecture_comes_back():
     assert Architecture.from_dict(json.loads(json.dumps(ARCHITECTURE))) == Architecture()
     assert issubclass(BadCheckpoint, FetalclipError)
+
+
+def test_loading_does_not_bring_in_what_takes_a_second(folder):
+    code = (
+        "import sys, json; from pathlib import Path; from fetalclip.models.weights import load_folder;"
+        f"f = Path({str(folder)!r}); load_folder(f, json.loads((f / 'config.json').read_text()));"
+        "sys.exit('sympy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.models.openclip import rename
@@ -53,10 +54,20 @@ def load_folder(folder: Path, config: Mapping[str, Any]) -> tuple[DualEncoder, T
     state = read_state(_file(folder, config["weights"]["file"]), config["weights"]["sha256"])
     if "token_embedding.weight" in state:  # OpenCLIP's names, with the text tower at the root
         state = rename(state)
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         model = DualEncoder(architecture)
     load_strictly(model, state, folder.name)
     return model.eval(), tokenizer
+
+
+class _Unfilled(TorchFunctionMode):
+    """Modules without first values: the file brings them, and on ``meta`` asking for them loads sympy (0.8 s)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The call itself, unless it fills a tensor."""
+        if getattr(func, "__module__", "") == "torch.nn.init" or func in (torch.Tensor.normal_, torch.Tensor.uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def read_state(path: Path, sha256: str = "") -> dict[str, Tensor]:
