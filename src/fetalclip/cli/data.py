@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fetalclip.cli import files
+from fetalclip.cli import data_audit, files
 from fetalclip.cli.output import Voice, json_line, printable, table
 from fetalclip.errors import OutputError, UsageError
 
@@ -248,4 +248,4 @@ def _counts(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))
 
 
-# Other commands of the group are added below: from fetalclip.cli import data_audit
+app.command("audit", no_args_is_help=True)(data_audit.audit)

@@ -20,7 +20,7 @@ from fetalclip.result import DISCLAIMER, Analysis, PlaneScores, Provenance
 
 _SHOWN = 3  # candidates on a card
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _READING = (
     "The probability of a plane is calibrated and shared among the candidates the model was offered; it "
@@ -48,7 +48,7 @@ def page(title: str, note: str, created: datetime, entries: Sequence[Entry]) -> 
     css = resources.files("fetalclip.report").joinpath("page.css").read_text("utf-8")
     yield (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{_safe(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
     )

@@ -1,8 +1,8 @@
 """Labels that other pictures contradict: confident learning on out-of-fold probabilities.
 
 Each picture's probabilities come from a logistic regression on embeddings of the *other* groups, so a wrong label
-cannot vouch for itself, nor can the other pictures of that patient. Which labels are wrong is then decided by cleanlab's
-confident learning (Northcutt, Jiang, Chuang, J Artif Intell Res 2021;70:1373-1411).
+cannot vouch for itself, nor can the other pictures of that patient. Which labels are wrong is then decided by
+cleanlab's confident learning (Northcutt, Jiang, Chuang, J Artif Intell Res 2021;70:1373-1411).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ The hash is the sign of the lowest 12 x 12 coefficients of the cosine transform,
 Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010). Mirroring a picture flips the sign of
 every odd column of coefficients, so mirrored copies are found with the same bits. Likeness is the cosine of the lowest
 16 x 16 coefficients without the six that say where the sector lies: two heads in the same sector correlate at 0.97 as
-they are, and at 0.92 without those. A copy stretched to another shape is compared without its borders. The thresholds were set on 2.2 million pairs of different patients (docs/audit.md).
+they are, and at 0.92 without those. A copy stretched to another shape is compared without its borders. The thresholds
+were set on 2.2 million pairs of different patients (docs/audit.md).
 """
 
 from __future__ import annotations

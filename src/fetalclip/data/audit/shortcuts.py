@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +139,7 @@ def _edges(values: list[float]) -> list[float]:
     """Bin edges of equal counts; few different values get a bin each."""
     different = sorted(set(values))
     if len(different) <= _BINS:
-        return [(a + b) / 2 for a, b in zip(different, different[1:], strict=False)]
+        return [(a + b) / 2 for a, b in pairwise(different)]
     return sorted(set(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]).tolist()))
 
 
