@@ -5,6 +5,8 @@ Pictures are float32 (h, w), masks bool (h, w), boxes (y0, x0, y1, x1) half open
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,12 +31,16 @@ def shrink(gray: Gray) -> Real:
 
 def _averaged(g: Real, count: int) -> Real:
     """Area average of the rows of (n, m) to (count, m)."""
-    n = g.shape[0]
+    return np.asarray(_weights(g.shape[0], count) @ g, dtype=np.float32)
+
+
+@lru_cache(maxsize=16)
+def _weights(n: int, count: int) -> Real:
+    """Share of each of n source rows in each of `count` rows, (count, n)."""
     edges = np.arange(count + 1) * (n / count)  # in source rows
     lower = np.arange(n)[None, :]
     weight = np.minimum(edges[1:, None], lower + 1) - np.maximum(edges[:-1, None], lower)
-    weight = np.clip(weight, 0, None).astype(np.float32) * np.float32(count / n)
-    return np.asarray(weight @ g, dtype=np.float32)
+    return np.asarray(np.clip(weight, 0, None).astype(np.float32) * np.float32(count / n))
 
 
 def moved(g: Real, down: int, right: int) -> Real:
@@ -74,16 +80,19 @@ def grown(mask: Mask, size: int) -> Mask:
 def mean(g: Real, tall: int, wide: int) -> Real:
     """Box mean with repeated edges, (h, w)."""
     padded = np.pad(g, ((tall // 2 + 1, tall // 2), (wide // 2 + 1, wide // 2)), mode="edge")
-    total = padded.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    box = total[tall:, wide:] - total[:-tall, wide:] - total[tall:, :-wide] + total[:-tall, :-wide]
+    total = padded[1:].cumsum(axis=1, dtype=np.float64)
+    rows = total[:, wide:] - total[:, :-wide]
+    box = rows[: g.shape[0]].copy()
+    for k in range(1, tall):  # a running sum down the columns would be slower
+        box += rows[k : k + g.shape[0]]
     return np.asarray(box / (tall * wide), dtype=np.float32)
 
 
 def components(mask: Mask) -> tuple[Ints, Ints]:
     """Runs (n, 3) as (row, first column, column after the last) and the component number of each run."""
     edge = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, first = np.nonzero(edge == 1)
-    last = np.nonzero(edge == -1)[1]
+    rows, first = np.divmod(np.flatnonzero(edge == 1), edge.shape[1])
+    last = np.flatnonzero(edge == -1) % edge.shape[1]
     runs = np.stack([rows, first, last], axis=1)
     n = rows.size
     starts = np.searchsorted(rows, np.arange(mask.shape[0] + 1))
