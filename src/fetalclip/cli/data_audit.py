@@ -44,7 +44,7 @@ def audit(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Leaks, copies, suspicious labels, shortcuts, burned-in text, unreadable files, balance.
+    """What is wrong with a data set: leaks, copies, labels, shortcuts.
 
     Exit code 1 when a group or a picture stands on the test side and on another, or when a file or row cannot
     be used.

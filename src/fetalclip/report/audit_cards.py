@@ -69,7 +69,7 @@ def leak(found: Told, pictures: Pictures) -> str:
     }
     rows = sorted(found["rows"], key=lambda row: _turn(row, found["rows"]))
     facts = [" and ".join(found["sides"]), f"{len(rows)} pictures"]
-    return card(kinds.get(found["kind"], found["kind"]), facts, rows, pictures, bool(found["test"]))
+    return card(kinds.get(found["kind"]) or str(found["kind"]), facts, rows, pictures, bool(found["test"]))
 
 
 def pair(found: Told, pictures: Pictures) -> str:

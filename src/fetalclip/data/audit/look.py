@@ -128,7 +128,7 @@ def marks_of(mask: Mask) -> tuple[Mark, ...]:
     height, width = (-(-n // _CELL) for n in mask.shape)
     padded = np.zeros((height * _CELL, width * _CELL), dtype=bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    cells = padded.reshape(height, _CELL, width, _CELL).any(axis=(1, 3))
+    cells = np.asarray(padded.reshape(height, _CELL, width, _CELL).any(axis=(1, 3)), dtype=bool)
     return tuple(sorted({_mark(box, height, width) for box in boxes(cells)}))
 
 

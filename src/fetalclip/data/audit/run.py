@@ -87,8 +87,10 @@ class Audit:
     def to_dict(self, names: bool = False) -> dict[str, Any]:
         """The audit as plain data, schema ``fetalclip.audit/1``."""
         found, refer = self.copies, lambda places: [self.refer(i, names) for i in places]
-        pairs = [{**p._asdict(), "first": self.refer(p.first, names), "second": self.refer(p.second, names)}
-                 for p in (*found.near, *found.alike)]  # fmt: skip
+        both: list[Any] = [*found.near, *found.alike]
+        pairs = [
+            {**p._asdict(), "first": self.refer(p.first, names), "second": self.refer(p.second, names)} for p in both
+        ]
         near, alike = pairs[: len(found.near)], pairs[len(found.near) :]
         return {
             "schema": SCHEMA,

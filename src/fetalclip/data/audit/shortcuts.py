@@ -86,7 +86,7 @@ def overlay_rules(rows: Sequence[Row], looks: Sequence[Look]) -> list[Rule]:
             continue
         half = SIDE // 2
         small = np.stack([np.asarray(looks[i].marks, np.float32).reshape(half, 2, half, 2).mean((1, 3)) for i in kept])
-        features = small.reshape(len(kept), -1) / 255.0  # (n, 256)
+        features = small.reshape(len(kept), -1).astype(np.float32) / np.float32(255)  # (n, 256)
         for target, labels in targets(mine).items():
             found.append(_score((dataset, "overlay alone", target), _fitted(features, labels, mine), labels, mine))
     return found
