@@ -6,6 +6,7 @@ Pictures are float32 (h, w), masks bool (h, w), boxes (y0, x0, y1, x1) half open
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +59,19 @@ def _extreme(g: npt.NDArray[np.generic], size: int, largest: bool) -> npt.NDArra
     half = size // 2
     for axis in (0, 1):
         pad = [(half, half) if k == axis else (0, 0) for k in (0, 1)]
-        wide = np.pad(g, pad, mode="edge")
-        n = g.shape[axis]
-        out = wide.take(range(n), axis=axis)
-        for k in range(1, size):
-            out = pick(out, wide[k : k + n] if axis == 0 else wide[:, k : k + n])
-        g = out
+        wide, span = np.pad(g, pad, mode="edge"), 1
+        while span < size:  # windows of 1, 2, 4 ... and at last of `size`; overlapping does no harm
+            step = min(span, size - span)
+            wide = pick(_cut(wide, axis, 0, step), _cut(wide, axis, step, 0))
+            span += step
+        g = wide
     return g
+
+
+def _cut(g: npt.NDArray[Any], axis: int, first: int, last: int) -> npt.NDArray[Any]:
+    """The array without its first and last so many rows or columns."""
+    part = slice(first, g.shape[axis] - last)
+    return g[part] if axis == 0 else g[:, part]
 
 
 def opened(g: Real, size: int) -> Real:
@@ -79,13 +86,25 @@ def grown(mask: Mask, size: int) -> Mask:
 
 def mean(g: Real, tall: int, wide: int) -> Real:
     """Box mean with repeated edges, (h, w)."""
-    padded = np.pad(g, ((tall // 2 + 1, tall // 2), (wide // 2 + 1, wide // 2)), mode="edge")
-    total = padded[1:].cumsum(axis=1, dtype=np.float64)
-    rows = total[:, wide:] - total[:, :-wide]
-    box = rows[: g.shape[0]].copy()
-    for k in range(1, tall):  # a running sum down the columns would be slower
-        box += rows[k : k + g.shape[0]]
-    return np.asarray(box / (tall * wide), dtype=np.float32)
+    pad = ((tall // 2, tall - 1 - tall // 2), (wide // 2, wide - 1 - wide // 2))
+    box = _sums(_sums(np.pad(g, pad, mode="edge"), 0, tall), 1, wide)
+    return np.asarray(box / np.float32(tall * wide), dtype=np.float32)
+
+
+def _sums(g: Real, axis: int, size: int) -> Real:
+    """Sums of `size` neighbours, fewer by `size - 1`; from sums of 1, 2, 4 ... neighbours."""
+    kept = g.shape[axis] - size + 1
+    total, part, taken, span = None, g, 0, 1
+    while taken < size:
+        if size & span:
+            mine = _cut(part, axis, taken, part.shape[axis] - taken - kept)
+            total = mine.copy() if total is None else total + mine
+            taken += span
+        if taken < size:
+            part = _cut(part, axis, 0, span) + _cut(part, axis, span, 0)
+            span *= 2
+    assert total is not None
+    return total
 
 
 def components(mask: Mask) -> tuple[Ints, Ints]:
