@@ -53,28 +53,35 @@ def near_pairs(small: Pixels, filled: Pixels | None = None) -> Iterator[Pair]:
     """
     if len(small) < 2:
         return
-    bits = hashes(small)
-    signs = np.where(bits, np.float32(1), np.float32(-1))  # (n, 143)
+    kinds = [small] if filled is None else [small, filled]
+    signs = [np.where(hashes(pictures), np.float32(1), np.float32(-1)) for pictures in kinds]  # (n, 143) each
+    shapes = [_shape(pictures) for pictures in kinds]
     odd = np.tile(np.arange(ORDER) % 2 == 1, ORDER)[1:]
-    flipped = np.where(odd, -signs, signs)
-    plain = [small] if filled is None else [small, filled]
-    shapes = [_shape(pictures) for pictures in plain]
-    mirrors = [_shape(pictures[:, :, ::-1]) for pictures in plain]
     given = 0
-    for mirrored, others, against in ((False, signs, shapes), (True, flipped, mirrors)):
-        for start in range(0, len(small), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            distance = (BITS - signs[rows] @ others[start:].T) / 2  # (block, n - start), whole numbers
-            for i, j in zip(*np.nonzero(distance <= NEAR), strict=True):
-                if i >= j:  # itself, or seen from the other side
-                    continue
-                first, second, bits_off = start + int(i), start + int(j), round(float(distance[i, j]))
-                alike = max(float(a[first] @ b[second]) for a, b in zip(shapes, against, strict=True))
-                if alike >= ALIKE:
-                    yield Pair(first, second, bits_off, round(alike, 4), mirrored)
-                    given += 1
-                    if given == MOST:
-                        return
+    for mirrored in (False, True):
+        others = [np.where(odd, -bits, bits) for bits in signs] if mirrored else signs
+        against = [_shape(pictures[:, :, ::-1]) for pictures in kinds] if mirrored else shapes
+        for first, second, distance in _candidates(signs, others):
+            alike = max(float(a[first] @ b[second]) for a, b in zip(shapes, against, strict=True))
+            if alike >= ALIKE:
+                yield Pair(first, second, distance, round(alike, 4), mirrored)
+                given += 1
+                if given == MOST:
+                    return
+
+
+def _candidates(signs: list[Signs], others: list[Signs]) -> Iterator[tuple[int, int, int]]:
+    """Pairs, first below second, whose hashes of either kind differ in few bits, and in how many."""
+    count = len(signs[0])
+    for start in range(0, count, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        agree = signs[0][rows] @ others[0][start:].T  # (block, n - start); 143 less twice the differing bits
+        for mine, theirs in zip(signs[1:], others[1:], strict=True):
+            np.maximum(agree, mine[rows] @ theirs[start:].T, out=agree)
+        i, j = np.divmod(np.flatnonzero(agree >= BITS - 2 * NEAR), count - start)
+        for a, b in zip(i.tolist(), j.tolist(), strict=True):
+            if a < b:  # not itself, nor seen from the other side
+                yield start + a, start + b, round((BITS - float(agree[a, b])) / 2)
 
 
 def _spectrum(small: Pixels, order: int) -> Signs:
