@@ -13,6 +13,8 @@ from fetalclip.report.html import POLICY
 
 __all__ = ["audit_page", "wanted"]
 
+_GROUPS = 12  # groups listed; the rest is in the JSON
+
 _READING = (
     "A group is the split key of the table: a patient or an examination. It is shown as a tag, and a picture by its "
     "data set and row number. Burned-in marks that were found are blanked in the small pictures; that is no "
@@ -99,7 +101,10 @@ def _groups(groups: Told, pictures: Pictures) -> str:
     what = "Copies of a picture under different groups: one patient with two names, or a picture filed twice."
     out = section("One patient, two names", what, cards, "None was found.")
     sets = groups["across_datasets"]
-    rows = [(f"group {g['group']}", ", ".join(f"{name}: {n}" for name, n in g["datasets"].items())) for g in sets]
+    shown = sets[:_GROUPS]
+    rows = [(f"group {g['group']}", ", ".join(f"{name}: {n}" for name, n in g["datasets"].items())) for g in shown]
+    if len(sets) > len(shown):
+        rows.append((f"and {len(sets) - len(shown)} more", "in the JSON"))
     head = f"<section>\n<h2>Groups in more than one data set ({len(sets)})</h2>\n"
     return out + head + (_table(("Group", "Pictures"), rows) or "<p class='none'>None.</p>") + "</section>\n"
 

@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 FEATURE = "finding labels that other pictures contradict"
 METHOD = "confident learning (cleanlab), logistic regression on embeddings, out of fold by group"
-STRENGTH = 0.02  # inverse of the ridge; weak enough to be led by the many and not by a wrong few
-_WIDE = 256  # embeddings wider than this are reduced to so many principal components
+STRENGTH = 0.005  # inverse of the ridge; weak enough to be led by the many and not by a wrong few
+_WIDE = 128  # embeddings wider than this are reduced to so many principal components
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def check_labels(rows: Sequence[Row], embeddings: Array) -> LabelCheck:
     given = np.array([classes.index(str(labels[i])) for i in kept])
     odds = out_of_fold(embeddings[kept], given, [rows[i].group for i in kept])
     ranked = cleanlab.find_label_issues(
-        given, odds, filter_by="both", return_indices_ranked_by="self_confidence", n_jobs=1
+        given, odds, filter_by="prune_by_noise_rate", return_indices_ranked_by="self_confidence", n_jobs=1
     )
     found = []
     for at in np.asarray(ranked, dtype=np.int64):
