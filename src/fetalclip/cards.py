@@ -151,7 +151,7 @@ def read_folder(folder: Path) -> Card:
     Raises:
         BadCheckpoint: ``config.json`` is missing, too large, not JSON, or a value in it is of the wrong kind.
     """
-    data = _read_json(folder / "config.json")
+    data = read_json(folder / "config.json")
     where = f"{folder.name}/config.json"
     check_config(data, where)
     weights = data["weights"]
@@ -265,7 +265,12 @@ def _refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is not a JSON number")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """One JSON object from a small file.
+
+    Raises:
+        BadCheckpoint: missing, unreadable, too large, not JSON, or no object.
+    """
     where = f"{path.parent.name}/{path.name}"
     try:
         if not path.is_file():
@@ -285,7 +290,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _described(path: Path) -> Card:
-    data = _read_json(path)
+    data = read_json(path)
     check = _Checker(data, path.name)
     check.text("schema", lambda v: v == CARD_SCHEMA, repr(CARD_SCHEMA))
     for key in ("name", "summary", "license"):

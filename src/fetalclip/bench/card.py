@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from fetalclip.cards import Card
+from fetalclip.disk import replacing
 from fetalclip.errors import OutputError, UsageError
 from fetalclip.result import DISCLAIMER
 
@@ -179,6 +179,5 @@ def _number(value: Any) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fetalclip.cli import files
+from fetalclip.cli.analyze import load
 from fetalclip.cli.output import Voice, json_line, plain, printable, table
 from fetalclip.errors import InputError, UsageError
 
@@ -59,7 +60,7 @@ def audit(
     from fetalclip.data.audit import with_table
 
     rows, numbers, refused = _table(manifest) if manifest is not None else _published(root, dataset)
-    network = _network(embed, voice) if embed is not None else None
+    network = load(embed, voice) if embed is not None else None
     made = examine(
         rows,
         numbers,
@@ -79,15 +80,10 @@ def audit(
 
 def _table(path: Path) -> tuple[Sequence[Row], Sequence[int], list[Problem]]:
     """Rows of a table, their numbers, and what its reader refused. Missing pictures are rows: the audit finds them."""
-    from fetalclip.data.formats import read_cells
     from fetalclip.data.manifest import Manifest
-    from fetalclip.data.table import PATH_WORDS
+    from fetalclip.data.table import named_cells
 
-    header, lines = read_cells(path)
-    word = next((word for word in PATH_WORDS if word in header), "path")
-    header = ["path" if name == word else name for name in header]
-    lines = [{"path" if name == word else name: cell for name, cell in line.items()} for line in lines]
-    found = Manifest.from_cells(header, lines, path, path.parent, files=False)
+    found = Manifest.from_cells(*named_cells(path), path, path.parent, files=False)
     refused = [p for p in found.refused if p.kind not in _AUDITED]
     if not found.rows:
         raise InputError(
@@ -112,12 +108,6 @@ def _published(root: Path | None, wanted: list[str] | None) -> tuple[list[Row], 
     if not rows:
         raise DataMissing(f"no data set in '{root}'", ", ".join(DATASETS), "fetalclip data get NAME --root DIR")
     return rows, None, []
-
-
-def _network(name: str, voice: Voice) -> Any:
-    from fetalclip.cli.analyze import load
-
-    return load(name, voice, None)
 
 
 def _embeddings(network: Any, rows: Sequence[Row], voice: Voice) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from fetalclip.cli import files
 from fetalclip.cli.analyze import load
 from fetalclip.cli.output import Voice, failure, json_line, printable
-from fetalclip.errors import InputError, OutputError, UnreadableInput, UsageError
+from fetalclip.errors import InputError, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
     from fetalclip.frame import Frame
@@ -60,7 +59,10 @@ def embed(
         inputs = list(io.walk(paths or []))
         network = load(model, voice, precision)
         arrays, failed = _pictures(network, inputs, "mask" if mask_overlay else network.overlay, voice)
-    _save(out, arrays)
+    import numpy as np
+
+    with files.whole(out, "-o") as part:
+        np.savez(part, **arrays)
     rows, width = arrays["embeddings"].shape
     if as_json:
         told = {"schema": "fetalclip.embed/1", "path": out, "rows": rows, "width": width, "failed": failed}
@@ -136,15 +138,3 @@ def _lines(path: Path) -> list[str]:
     if not lines:
         raise UnreadableInput(f"{path.name} is empty", "one text on each line")
     return lines
-
-
-def _save(out: Path, arrays: dict[str, Any]) -> None:
-    import numpy as np
-
-    part = out.with_name(f".{out.name}.{os.getpid()}.part.npz")
-    try:
-        np.savez(part, **arrays)
-        part.replace(out)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{out} cannot be written ({error.strerror})", "a writable folder", "-o F.npz") from None

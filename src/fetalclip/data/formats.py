@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fetalclip.disk import replacing
 from fetalclip.errors import DataMissing, OutputError, UnreadableInput, UsageError
 from fetalclip.optional import require
 
@@ -55,20 +55,11 @@ def write_cells(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, s
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise UsageError(f"the table '{path}'", "a file that ends in .csv or .parquet", "-o manifest.csv")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if suffix == ".csv":
-            with part.open("w", encoding="utf-8", newline="") as handle:
-                writer = csv.writer(handle, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows([row.get(name, "") for name in header] for row in rows)
-        else:
-            _write_parquet(part, header, rows)
-        part.replace(path)
+        with replacing(path) as part:
+            _write_csv(part, header, rows) if suffix == ".csv" else _write_parquet(part, header, rows)
     except OSError as error:
         raise OutputError(f"'{path}' cannot be written ({error.strerror})", "a folder that can be written to") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read_csv(path: Path) -> Table:
@@ -108,6 +99,13 @@ def _read_parquet(path: Path) -> Table:
     except Exception as error:  # pyarrow's own kinds, OSError and ValueError, for every damaged file another
         raise UnreadableInput(f"'{path}' cannot be read ({type(error).__name__})", "a Parquet file") from None
     return header, [dict(zip(header, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([row.get(name, "") for name in header] for row in rows)
 
 
 def _write_parquet(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:

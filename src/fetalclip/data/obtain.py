@@ -134,8 +134,7 @@ def manifest_of(name: str, root: str | Path) -> Manifest:
     Raises:
         DataMissing: the data set is not there, or its table cannot be used.
     """
-    reader = READERS[name]
-    rows = reader.read(root, False)
+    rows, absent = _read(READERS[name], root)
     good, numbers, problems = [], [], []
     for number, row in enumerate(rows, 1):
         try:
@@ -143,8 +142,7 @@ def manifest_of(name: str, root: str | Path) -> Manifest:
             numbers.append(number)
         except InputError as error:
             problems.append(Problem(number, row.name, "unreadable picture", error.found))
-    problems += _absent(reader, root)
-    return Manifest(tuple(good), tuple(numbers), tuple(problems))
+    return Manifest(tuple(good), tuple(numbers), (*problems, *absent))
 
 
 def _sized(row: Row) -> Row:
@@ -152,15 +150,15 @@ def _sized(row: Row) -> Row:
     return replace(row, width=width, height=height)
 
 
-def _absent(reader: Reader, root: str | Path) -> list[Problem]:
-    """A problem for each picture that the table lists and the folder lacks, and for whatever else is incomplete."""
+def _read(reader: Reader, root: str | Path) -> tuple[list[Row], list[Problem]]:
+    """Rows, and a problem for each picture that the table lists and the folder lacks or whatever else is incomplete."""
     try:
-        reader.read(root, True)
+        return reader.read(root, True), []
     except PicturesMissing as error:
-        return [Problem(0, name, "missing file", "in the table, not in the folder") for name in error.names]
+        absent = [Problem(0, name, "missing file", "in the table, not in the folder") for name in error.names]
     except DataMissing as error:
-        return [Problem(0, "", "incomplete data set", error.found)]
-    return []
+        absent = [Problem(0, "", "incomplete data set", error.found)]
+    return reader.read(root, False), absent
 
 
 def _every_tenth(file: records.RecordFile, say: Callable[[str], None]) -> records.Progress:

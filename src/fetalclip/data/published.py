@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from fetalclip.data import splits
 from fetalclip.data.manifest import Row
 from fetalclip.errors import DataMissing
 
@@ -27,6 +28,25 @@ class PicturesMissing(DataMissing):
     """Pictures that a published table lists are not there; ``names`` are all of them."""
 
     names: tuple[str, ...] = ()
+
+
+def again(dataset: str) -> str:
+    """What to do about a data set that is not as published."""
+    return f"download it again from {LICENSES[dataset].url}"
+
+
+def placed(dataset: str, path: Path, group: str, side: int | None = None, **facts: Any) -> Row:
+    """A row with its place in the frozen split.
+
+    Args:
+        dataset: name of the data set.
+        path: the picture.
+        group: split key.
+        side: the published side, 1 training and 0 test, where there is one.
+        facts: what else the row has, by the names of `Row`.
+    """
+    place = splits.lookup(dataset, path.name, group, side)
+    return Row(dataset=dataset, path=path, name=path.name, group=group, fold=place.fold, split=place.split, **facts)
 
 
 def locate(dataset: str, root: str | Path, folders: Sequence[str], needed: Sequence[str]) -> Path:
@@ -59,7 +79,7 @@ def read_table(dataset: str, path: Path, columns: Sequence[str], delimiter: str 
     Raises:
         DataMissing: the file cannot be read, has no rows or lacks one of ``columns``.
     """
-    fix = f"download it again from {LICENSES[dataset].url}"
+    fix = again(dataset)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             lines = [[cell.strip() for cell in line] for line in csv.reader(handle, delimiter=delimiter) if line]
@@ -85,7 +105,7 @@ def number(dataset: str, path: Path, line: dict[str, str], column: str) -> float
     except ValueError:
         value = float("nan")
     if not 0 < value < float("inf"):
-        fix = f"download it again from {LICENSES[dataset].url}"
+        fix = again(dataset)
         raise DataMissing(f"{dataset}: '{path}' has an unusable '{column}'", "a number above zero", fix)
     return value
 
@@ -100,7 +120,7 @@ def present(dataset: str, rows: list[Row], strict: bool) -> list[Row]:
     names = [row.name for row in rows]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        fix = f"download it again from {LICENSES[dataset].url}"
+        fix = again(dataset)
         raise DataMissing(f"{dataset}: the table lists '{twice}' twice", "every picture once", fix)
     absent = {row.name for row in rows if not row.path.is_file()}
     if absent and strict:

@@ -153,10 +153,8 @@ def _check(path: Path, file: RecordFile) -> None:
     Raises:
         DataMissing: size or checksum differ.
     """
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
+        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
     size = path.stat().st_size
     if size == file.size and digest.hexdigest() == file.md5:
         return

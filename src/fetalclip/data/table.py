@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fetalclip.data import splits
-from fetalclip.data.formats import read_cells
+from fetalclip.data.formats import Table, read_cells
 from fetalclip.data.manifest import Manifest, Problem, Row
 from fetalclip.errors import DataMissing
 
@@ -34,11 +34,19 @@ def read_folder(folder: str | Path, table: str | Path | None = None) -> Manifest
     """
     folder = Path(folder)
     path = Path(table) if table is not None else _only_table(folder)
+    return _dealt(Manifest.from_cells(*named_cells(path), path, folder), folder)
+
+
+def named_cells(path: Path) -> Table:
+    """Header and rows of a table whose pictures stand under ``path`` or one of its other words; then under ``path``.
+
+    Raises:
+        UsageError, DataMissing, UnreadableInput: see `formats.read_cells`.
+    """
     header, lines = read_cells(path)
     word = next((word for word in PATH_WORDS if word in header), "path")
     names = ["path" if name == word else name for name in header]
-    rows = [{"path" if name == word else name: cell for name, cell in line.items()} for line in lines]
-    return _dealt(Manifest.from_cells(names, rows, path, folder), folder)
+    return names, [dict(zip(names, line.values(), strict=True)) for line in lines]
 
 
 def _only_table(folder: Path) -> Path:

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from fetalclip.disk import free_bytes
 from fetalclip.errors import DataMissing, OutputError
 
 MAX_FILES = 500_000
@@ -46,7 +47,8 @@ def unpack(archive: Path, folder: Path) -> int:
                 _write(opened, entry, beside / name, archive)
         is_flat = any(len(name.parts) == 1 for _, name in entries)
         _move(beside, folder / archive.stem if is_flat else folder, [name for _, name in entries])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        # RuntimeError: zipfile's word for a password, and for a compression it does not know or was built without.
         raise _bad(archive, f"cannot be unpacked ({type(error).__name__})") from None
     except OSError as error:
         raise OutputError(f"'{folder}' cannot be written ({error.strerror})", "a folder with enough space") from None
@@ -118,10 +120,9 @@ def _move(source: Path, folder: Path, names: list[PurePosixPath]) -> None:
 
 
 def _check_space(folder: Path, size: int) -> None:
-    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
-    free = shutil.disk_usage(place).free
+    free = free_bytes(folder)
     if size + _FREE > free:
-        raise OutputError(f"'{place}' has {free / 1e9:.1f} GB free", f"{(size + _FREE) / 1e9:.1f} GB to unpack")
+        raise OutputError(f"'{folder}' has {free / 1e9:.1f} GB free", f"{(size + _FREE) / 1e9:.1f} GB to unpack")
 
 
 def _bad(archive: Path, what: str) -> DataMissing:

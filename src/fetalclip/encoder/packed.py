@@ -8,7 +8,6 @@ layout. That is done once, when a tower is first used, and only for inference.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -61,10 +60,11 @@ class PackedLinear:
         return made
 
 
-class PackedBlock:
+class PackedBlock(nn.Module):
     """One pre-norm block; see ``fetalclip.models.transformer.Block``."""
 
     def __init__(self, block: Block) -> None:
+        super().__init__()
         attn, mlp = block.attn, block.mlp
         self.heads, self.ln_1, self.ln_2 = attn.heads, block.ln_1, block.ln_2
         self.qkv = PackedLinear(attn.in_proj_weight, attn.in_proj_bias)
@@ -72,7 +72,7 @@ class PackedBlock:
         self.widen = PackedLinear(mlp.c_fc.weight, mlp.c_fc.bias, "gelu")
         self.narrow = PackedLinear(mlp.c_proj.weight, mlp.c_proj.bias)
 
-    def __call__(self, x: Tensor, causal: bool) -> Tensor:
+    def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(B, N, D) to (B, N, D)."""
         batch, length, width = x.shape
         qkv = self.qkv(self.ln_1(x)).view(batch, length, 3, self.heads, width // self.heads)
@@ -82,24 +82,12 @@ class PackedBlock:
         return x + self.narrow(self.widen(self.ln_2(x)))
 
 
-class PackedTransformer(nn.Module):
-    """Takes the place of ``Transformer`` in a tower that only infers."""
+class PackedTransformer(Transformer):
+    """Takes the place of ``Transformer`` in a tower that only infers: the same stack, of packed blocks."""
 
     def __init__(self, body: Transformer) -> None:
-        super().__init__()
-        self.blocks = [PackedBlock(block) for block in body.resblocks]  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        for block in self.blocks:
-            x = block(x, causal)
-        return x
-
-    def states(self, x: Tensor, causal: bool) -> Iterator[Tensor]:
-        """The (B, N, D) state after each block, in order."""
-        for block in self.blocks:
-            x = block(x, causal)
-            yield x
+        nn.Module.__init__(self)  # nothing of its own to make
+        self.resblocks = nn.ModuleList(PackedBlock(block) for block in body.resblocks)  # type: ignore[arg-type]
 
 
 @torch.inference_mode()

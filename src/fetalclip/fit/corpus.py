@@ -25,6 +25,7 @@ import fetalclip.io as io
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.data import LICENSES, Row, read_dataset, unique
+from fetalclip.disk import replacing
 from fetalclip.errors import DataMissing
 from fetalclip.fit.recipe import DataRecipe
 from fetalclip.frame import Frame, Pixels
@@ -207,9 +208,8 @@ def _save(corpus: Corpus, file: Path) -> None:
             ("fold", "i4"),
         ],
     )
-    part = file.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez(part, pictures=corpus.pictures, items=columns)
-    part.replace(file)
+    with replacing(file) as part:
+        np.savez(part, pictures=corpus.pictures, items=columns)
 
 
 def _load(file: Path) -> Corpus:

@@ -5,7 +5,6 @@ Pictures are the stored squares, brought to the tower's size in a second step; a
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.clinical.prompts import load_prompts
+from fetalclip.disk import replacing
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint
 from fetalclip.fit.corpus import Corpus
@@ -74,10 +74,9 @@ class HeldOut:
 
     def save(self, path: Path) -> None:
         """To one npz without code in it."""
-        part = path.with_suffix(f".{os.getpid()}.part.npz")
         arrays: dict[str, Any] = {item.name: np.asarray(getattr(self, item.name)) for item in fields(self)}
-        np.savez(part, **arrays)
-        part.replace(path)
+        with replacing(path) as part:
+            np.savez(part, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> HeldOut:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import subprocess
 import time
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 import fetalclip
 from fetalclip.clinical.captions import corpus as caption_corpus
 from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.disk import replacing
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation
 from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
@@ -177,9 +177,8 @@ class Training:
             "epoch": self.epoch,
             "recipe": json.dumps(self.recipe.to_dict(), sort_keys=True),
         }
-        part = self.out / f".checkpoint.{os.getpid()}.part"
-        torch.save(state, part)
-        part.replace(self.out / "checkpoint.pt")
+        with replacing(self.out / "checkpoint.pt") as part:
+            torch.save(state, part)
 
     def _resume(self) -> None:
         path = self.out / "checkpoint.pt"

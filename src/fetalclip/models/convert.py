@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fetalclip.cards import MODEL_SCHEMA, Card, check_config
+from fetalclip.cards import MODEL_SCHEMA, Card, check_config, read_json
+from fetalclip.disk import free_bytes
 from fetalclip.errors import BadCheckpoint, OutputError, UsageError
 from fetalclip.models import openclip, positions, transformers_clip
 from fetalclip.models.checkpoint import read_checkpoint
@@ -27,7 +28,6 @@ from fetalclip.models.weights import load_folder, load_strictly
 
 WEIGHTS = "model.safetensors"
 VOCABULARY = 49408
-_MAX_CONFIG_BYTES = 1_000_000
 _SHORT = ("fetal brain", "an ultrasound image of the fetal abdomen", "a photograph", "four-chamber view of the heart")
 _TABLE = "text.positional_embedding"
 
@@ -94,7 +94,7 @@ def convert(config: Path, weights: Path, out: Path, wanted: Wanted | None = None
     """
     wanted = wanted or Wanted()
     _free(out, 0)
-    data = _read_config(config)
+    data = read_json(config)
     if transformers_clip.is_transformers_config(data):
         architecture = transformers_clip.architecture_of(data)
         state = openclip.rename(transformers_clip.from_transformers(read_checkpoint(weights)))
@@ -144,20 +144,6 @@ def _opened(card: Card) -> tuple[Architecture, dict[str, Tensor]]:
         raise UsageError(f"{card.name}, which has no folder", "a model folder", "fetalclip models list")
     model, _ = load_folder(card.folder, card.config)
     return model.architecture, model.state_dict()
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise BadCheckpoint(f"{path.name} is larger than {_MAX_CONFIG_BYTES} bytes", "a small JSON file")
-        data = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BadCheckpoint(f"{path.name} cannot be read ({error.strerror})", "a JSON file", "--config F") from None
-    except (ValueError, RecursionError):
-        raise BadCheckpoint(f"{path.name} is not JSON", "an OpenCLIP config", "--config F") from None
-    if not isinstance(data, dict):
-        raise BadCheckpoint(f"{path.name} holds a {type(data).__name__}", "one JSON object", "--config F")
-    return data
 
 
 def _fit(architecture: Architecture, state: Mapping[str, Tensor], weights: Path) -> None:
@@ -239,7 +225,7 @@ def _write(out: Path, config: dict[str, Any], state: Mapping[str, Tensor], token
         (folder / "config.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
     _folder(out, openclip.unname(state), words, WEIGHTS, finish)
-    remember(out / WEIGHTS, json.loads((out / "config.json").read_text("utf-8"))["weights"]["sha256"])
+    remember(out / WEIGHTS, read_json(out / "config.json")["weights"]["sha256"])
 
 
 def _export(out: Path, state: Mapping[str, Tensor], configs: Mapping[str, Any], weights: str) -> Path:
@@ -277,8 +263,7 @@ def _free(out: Path, size: int) -> None:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"--out {out} is there already", "a new folder", f"--out {out}-2")
-    place = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(place).free
+    free = free_bytes(out)
     if free < size * 1.05:
         raise OutputError(f"{free / 1e9:.1f} GB free for {size / 1e9:.1f} GB of weights", "more room", "--out DIR")
 

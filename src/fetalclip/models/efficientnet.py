@@ -8,14 +8,14 @@ are not, so that a batch split into pieces (gradient caching, several processes)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fetalclip.errors import UsageError
+from fetalclip.models.depths import after_blocks
 
 # (blocks, kernel, stride, expansion, output channels) of the seven stages
 LITE0_STAGES: tuple[tuple[int, int, int, int, int], ...] = (
@@ -152,15 +152,11 @@ class EfficientNetLite(nn.Module):
         Returns:
             One (B, C, h, w) map per depth, in the order asked.
         """
-        wanted = {int(d) for d in depths}
-        if not wanted or min(wanted) < 1 or max(wanted) > self.depth:
-            raise UsageError(f"token maps at depths {list(depths)}", f"one or more of 1 to {self.depth}")
-        maps: dict[int, Tensor] = {}
+        return after_blocks(self._states(images), depths, self.depth)
+
+    def _states(self, images: Tensor) -> Iterator[Tensor]:
+        """(B, C, h, w) after each block."""
         x = F.relu6(self.stem(images))
-        for number, block in enumerate(self.blocks, start=1):
+        for block in self.blocks:
             x = block(x)
-            if number in wanted:
-                maps[number] = x
-            if number == max(wanted):
-                break
-        return [maps[int(d)] for d in depths]
+            yield x

@@ -19,7 +19,6 @@ from types import ModuleType
 from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
 from fetalclip.models.hub_errors import plainly
 
-_PIECE = 2**22  # bytes
 _TRIES = 100
 _AGAIN = "the same command again"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -143,8 +142,7 @@ def check(path: Path, found: HubFile) -> None:
         return
     digest = hashlib.sha256() if found.sha256 else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
+        hashlib.file_digest(stream, lambda: digest)
     if digest.hexdigest() != found.etag:
         kind = "sha256" if found.sha256 else "git hash"
         raise BadCheckpoint(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fetalclip.cards import Card, described_cards, list_cards, pulled_folder
+from fetalclip.disk import free_bytes
 from fetalclip.errors import BadCheckpoint, FetalclipError, ModelNotFound, NotAvailable, OutputError, UsageError
 from fetalclip.models import hub
 from fetalclip.settings import cache_folder
@@ -236,8 +237,7 @@ def _room(offered: Offer) -> None:
         have = sum(path.stat().st_size for path in (whole, hub.part_of(whole)) if path.is_file())
         share = _FILE_AND_FOLDER
     needed = size * share - min(have, size)
-    here = next(folder for folder in (pulled_folder(), *pulled_folder().absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(here).free
+    free = free_bytes(pulled_folder())
     if free < needed:
         raise OutputError(
             f"{free / 1e9:.1f} GB free in {cache_folder()}",

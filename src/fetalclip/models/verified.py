@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 
+from fetalclip.disk import replacing
 from fetalclip.settings import cache_folder
 
 _PIECE = 2**24  # bytes
@@ -52,11 +52,10 @@ def compute(path: Path) -> str:
 def remember(path: Path, sha256: str) -> None:
     """Keep a hash that has just been computed; a cache folder that cannot be written costs the next start its time."""
     note = _note(path)
-    part = note.with_name(f".{note.name}.{os.getpid()}.part")
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"stamp": _stamp(path), "sha256": sha256}))
-        part.replace(note)
+        with replacing(note) as part:
+            part.write_text(json.dumps({"stamp": _stamp(path), "sha256": sha256}))
     except OSError:
         pass
 

@@ -7,13 +7,14 @@ the blocks and another after them on the class token, which a projection takes i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from fetalclip.errors import UsageError
+from fetalclip.models.depths import after_blocks
 from fetalclip.models.transformer import Transformer
 
 
@@ -80,6 +81,10 @@ class VisionTransformer(nn.Module):
         first = self.class_embedding.expand(len(x), 1, -1)  # (B, 1, D)
         return self.ln_pre(torch.cat([first, x], dim=1) + self.positional_embedding)
 
+    def _states(self, images: Tensor) -> Iterator[Tensor]:
+        """(B, 1 + patches, D) after each block."""
+        yield from self.transformer.states(self.tokens(images), causal=False)
+
     def features(self, images: Tensor) -> Tensor:
         """Pooled features before the projection: (B, 3, S, S) to (B, D)."""
         return self.ln_post(self.transformer(self.tokens(images), causal=False)[:, 0])
@@ -101,14 +106,6 @@ class VisionTransformer(nn.Module):
         Returns:
             One (B, D, S / patch, S / patch) map per depth, in the order asked.
         """
-        wanted = {int(d) for d in depths}
-        if not wanted or min(wanted) < 1 or max(wanted) > self.depth:
-            raise UsageError(f"token maps at depths {list(depths)}", f"one or more of 1 to {self.depth}")
-        maps: dict[int, Tensor] = {}
-        states = self.transformer.states(self.tokens(images), causal=False)
-        for number, x in enumerate(states, start=1):
-            if number in wanted:
-                maps[number] = x[:, 1:].transpose(1, 2).unflatten(2, (self.config.grid, self.config.grid))
-            if number == max(wanted):
-                break
-        return [maps[int(d)] for d in depths]
+        side = self.config.grid
+        found = after_blocks(self._states(images), depths, self.depth)
+        return [x[:, 1:].transpose(1, 2).unflatten(2, (side, side)) for x in found]

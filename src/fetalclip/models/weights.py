@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.models.openclip import rename
 from fetalclip.models.pair import Architecture, DualEncoder
@@ -150,9 +150,8 @@ def save_folder(model: DualEncoder, tokenizer: Tokenizer, config: dict[str, Any]
 
 
 def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(data)
 
 
 def _file(folder: Path, name: str) -> Path:

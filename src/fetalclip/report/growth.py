@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from fetalclip.clinical.age import age_text
 from fetalclip.clinical.growth import MEASURES, Chart, Row, crossings
+from fetalclip.clinical.growth.serial import LINES
 from fetalclip.report.pens import Pen, Point, pen
 from fetalclip.report.text import sentence
 
@@ -20,7 +21,6 @@ _PAPER, _INK, _FAINT, _GRID = (255, 255, 255), (21, 33, 43), (79, 93, 105), (222
 _OUTER, _INNER, _MEDIAN = (226, 239, 241), (196, 222, 226), (11, 102, 116)
 _CASE, _MARK = (176, 42, 55), (214, 120, 20)
 _BANDS = ((3.0, 97.0, _OUTER), (10.0, 90.0, _INNER))  # centiles
-_LINES = (3.0, 10.0, 50.0, 90.0, 97.0)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def draw_growth(panels: Sequence[Panel], kind: str) -> bytes:
 def _draw(page: Pen, panel: Panel, left: float, top: float) -> None:
     chart = panel.chart
     days = [chart.first_day + (chart.last_day - chart.first_day) * i / 120 for i in range(121)]
-    curves = {line: [float(chart.size(day, line)) for day in days] for line in _LINES}
+    curves = {line: [float(chart.size(day, line)) for day in days] for line in LINES}
     sizes = [*curves[3.0], *curves[97.0], *(size for _, size in panel.visits)]
     ages = [day for day, _ in panel.visits]
     span = (min(chart.first_day, *ages) - 3, max(chart.last_day, *ages) + 3)
@@ -86,10 +86,10 @@ def _draw(page: Pen, panel: Panel, left: float, top: float) -> None:
     for low, high, colour in _BANDS:
         edge = list(zip(days, curves[high], strict=True)) + list(zip(days, curves[low], strict=True))[::-1]
         page.area([frame.at(*place) for place in edge], colour)
-    for line in _LINES:
+    for line in LINES:
         places = [frame.at(day, size) for day, size in zip(days, curves[line], strict=True)]
         page.line(places, _MEDIAN, 2.0 if line == 50.0 else 0.8)
-    ends = [(frame.at(days[-1], curves[line][-1])[1], f"{line:g}") for line in _LINES]
+    ends = [(frame.at(days[-1], curves[line][-1])[1], f"{line:g}") for line in LINES]
     for y, words in _spread(ends):
         page.text((frame.at(days[-1], 1.0)[0] + 8, y), words, 12, _FAINT)
     _case(page, panel, frame)
@@ -120,7 +120,7 @@ def _case(page: Pen, panel: Panel, frame: _Frame) -> None:
     for pair in pairwise(visits):
         known = all(panel.chart.holds(day) for day, _ in pair)
         page.line([frame.at(*place) for place in pair], _CASE, 2.0, dashed=not known)
-    for cross in crossings(panel.chart, visits, _LINES):
+    for cross in crossings(panel.chart, visits):
         x, y = frame.at(cross.days, cross.size)
         tip = 7 if cross.falling else -7
         page.area([(x - 6, y - tip), (x + 6, y - tip), (x, y + tip)], _MARK)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from fetalclip.clinical.prompts import PromptSet, load_prompts
 from fetalclip.clinical.vocabulary import REJECTS
-from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array
 from fetalclip.result import PlaneScores
 from fetalclip.tasks.prompted import Prompted, named, softmax
@@ -53,7 +52,7 @@ class PlaneRule:
         )
 
 
-class PlaneTask(Prompted):
+class PlaneTask(Prompted[PlaneRule]):
     """Embeddings to plane scores.
 
     Args:
@@ -62,10 +61,6 @@ class PlaneTask(Prompted):
     """
 
     name = "planes"
-
-    def __init__(self, encoder: Encoder, rule: PlaneRule) -> None:
-        super().__init__(encoder)
-        self.rule = rule
 
     def __call__(self, images: Array, prompts: PromptSet | None = None) -> list[PlaneScores]:
         """Plane scores of each picture.
@@ -78,10 +73,9 @@ class PlaneTask(Prompted):
         if self.rule.classes:
             table = softmax(images / self.rule.temperature)
             return [PlaneScores(named(self.rule.classes, row)) for row in table]
-        candidates = prompts or load_prompts(self.rule.prompts)
-        table = softmax(self.logits(images, candidates) / self.rule.temperature)
         outliers = self.outlier(images)
-        return [self._answer(named(candidates, row), float(o)) for row, o in zip(table, outliers, strict=True)]
+        pairs = zip(self.scores(images, prompts), outliers, strict=True)
+        return [self._answer(scores, float(outlier)) for scores, outlier in pairs]
 
     def outlier(self, images: Array) -> npt.NDArray[np.float64]:
         """How much more a picture is like "no standard plane" than like any known plane: (n,) in 0-1."""

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fetalclip.clinical.prompts import PromptSet, load_prompts
-from fetalclip.encoder import Encoder
+from fetalclip.clinical.prompts import PromptSet
 from fetalclip.encoder.engine import Array
 from fetalclip.result import PlaneScores
-from fetalclip.tasks.prompted import Prompted, named, softmax
+from fetalclip.tasks.prompted import Prompted
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,13 @@ class SubplaneRule:
         return cls(found["prompts"], float(found["temperature"]), float(found["min_probability"]))
 
 
-class SubplaneTask(Prompted):
+class SubplaneTask(Prompted[SubplaneRule]):
     """Embeddings of brains to sub-plane scores.
 
     Args:
         encoder: where prompts are embedded.
         rule: how scores become an answer.
     """
-
-    def __init__(self, encoder: Encoder, rule: SubplaneRule) -> None:
-        super().__init__(encoder)
-        self.rule = rule
 
     def __call__(self, images: Array, prompts: PromptSet | None = None) -> list[PlaneScores]:
         """Sub-plane scores of each picture, whatever plane it shows; whether it is a brain is the caller's to ask.
@@ -61,9 +56,7 @@ class SubplaneTask(Prompted):
             images: (n, d) raw image embeddings.
             prompts: candidates and their texts; the model's own set when None.
         """
-        candidates = prompts or load_prompts(self.rule.prompts)
-        table = softmax(self.logits(images, candidates) / self.rule.temperature)
-        return [self._answer(named(candidates, row)) for row in table]
+        return [self._answer(scores) for scores in self.scores(images, prompts)]
 
     def applies(self, plane: PlaneScores) -> bool:
         """Whether a picture with this answer has sub-planes."""

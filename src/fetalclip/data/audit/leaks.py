@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 from fetalclip.data.manifest import Row
-
-_PIECE = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,8 @@ def _file_leaks(rows: Sequence[Row]) -> list[Leak]:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file, empty where it cannot be read."""
-    seen = sha256()
     try:
         with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                seen.update(piece)
+            return file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-    return seen.hexdigest()

@@ -20,7 +20,7 @@ from fetalclip.errors import FetalclipError
 from fetalclip.frame import Frame, Pixels
 from fetalclip.io import read
 from fetalclip.io.source import load, shown
-from fetalclip.overlay import find_overlay
+from fetalclip.overlay import find_overlay, mask_overlay, overlay_only
 from fetalclip.overlay.raster import Mask, boxes
 
 SIDE = 32  # pixels; of the small squares
@@ -92,8 +92,8 @@ def look(path: Path) -> Look:
         pixels=seen.hexdigest(),
         width=frame.width,
         height=frame.height,
-        small=_square(np.where(found.mask, np.uint8(0), gray)),
-        marks=_square(np.where(found.mask, gray, np.uint8(0))),
+        small=_square(mask_overlay(gray, found)),
+        marks=_square(overlay_only(gray, found)),
         covered=found.covered,
         kinds=marks_of(found.mask),
     )
@@ -101,8 +101,7 @@ def look(path: Path) -> Look:
 
 def clean(frame: Frame) -> Frame:
     """The grey picture with its overlay blanked: what the page may show."""
-    gray = frame.gray
-    return Frame(np.where(find_overlay(gray).mask, np.uint8(0), gray))
+    return Frame(mask_overlay(frame.gray))
 
 
 def look_all(paths: Sequence[Path], workers: int | None = None) -> Iterator[Look]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -64,9 +65,8 @@ def shortcuts(rows: Sequence[Row], looks: Sequence[Look]) -> list[Rule]:
     for dataset, places in by_dataset(rows).items():
         mine = [rows[i] for i in places]
         facts = _facts(mine, [looks[i] for i in places])
-        for target, labels in targets(mine).items():
-            for name, values in facts.items():
-                found.append(_judge((dataset, name, target), values, labels, mine))
+        for question in _questions(dataset, mine):
+            found += [_scored(question, name, _commonest(question, values)) for name, values in facts.items()]
     return sorted(found, key=lambda rule: (not rule.flagged, rule.constant - rule.accuracy))
 
 
@@ -87,8 +87,7 @@ def overlay_rules(rows: Sequence[Row], looks: Sequence[Look]) -> list[Rule]:
         half = SIDE // 2
         small = np.stack([np.asarray(looks[i].marks, np.float32).reshape(half, 2, half, 2).mean((1, 3)) for i in kept])
         features = small.reshape(len(kept), -1).astype(np.float32) / np.float32(255)  # (n, 256)
-        for target, labels in targets(mine).items():
-            found.append(_score((dataset, "overlay alone", target), _fitted(features, labels, mine), labels, mine))
+        found += [_scored(q, "overlay alone", _fitted(q, features)) for q in _questions(dataset, mine)]
     return found
 
 
@@ -119,20 +118,55 @@ def _facts(rows: Sequence[Row], looks: Sequence[Look]) -> dict[str, Values]:
     return {name: values for name, values in facts.items() if len(set(values)) > 1}
 
 
-def _judge(about: tuple[str, str, str], values: Values, labels: Labels, rows: Sequence[Row]) -> Rule:
-    answers = np.full(len(rows), None, dtype=object)
-    for train, held in _folds(rows, labels):
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """One target of one data set: its labels, how its rows are dealt, and what the constant answer says of each."""
+
+    dataset: str
+    target: str
+    labels: Labels
+    groups: list[str]
+    folds: tuple[tuple[list[int], list[int]], ...]  # positions to learn from and to answer
+
+    @cached_property
+    def constant(self) -> Answers:
+        """The commonest label of the other folds."""
+        answers = np.full(len(self.labels), None, dtype=object)
+        for train, held in self.folds:
+            answers[held] = Counter(self.labels[i] for i in train).most_common(1)[0][0]
+        return answers
+
+
+def _questions(dataset: str, rows: Sequence[Row]) -> list[_Question]:
+    """One for each target of a data set's rows, dealt by the seeded hash of the group; only rows with a label."""
+    fold, groups = [splits.fold_of(row.group) for row in rows], [row.group for row in rows]
+    made = []
+    for target, labels in targets(rows).items():
+        folds = []
+        for f in range(splits.FOLDS):
+            train = [i for i, label in enumerate(labels) if label is not None and fold[i] != f]
+            held = [i for i, label in enumerate(labels) if label is not None and fold[i] == f]
+            if train and held:
+                folds.append((train, held))
+        made.append(_Question(dataset, target, labels, groups, tuple(folds)))
+    return made
+
+
+def _commonest(question: _Question, values: Values) -> Answers:
+    """Out-of-fold answers of the plainest rule: the commonest label of a value or of its bin."""
+    labels = question.labels
+    answers = np.full(len(labels), None, dtype=object)
+    for train, held in question.folds:
         known = [i for i in train if values[i] is not None]
         numbers = bool(known) and isinstance(values[known[0]], float)
         edges = _edges([float(values[i] or 0) for i in known]) if numbers else None
-        commonest = Counter(labels[i] for i in train).most_common(1)[0][0]
         told: dict[object, Counter[str | None]] = {}
         for i in known:
             told.setdefault(_bin(values[i], edges), Counter())[labels[i]] += 1
         for i in held:
             seen = None if values[i] is None else told.get(_bin(values[i], edges))
-            answers[i] = seen.most_common(1)[0][0] if seen else commonest
-    return _score(about, answers, labels, rows)
+            answers[i] = seen.most_common(1)[0][0] if seen else question.constant[i]
+    return answers
 
 
 def _edges(values: list[float]) -> list[float]:
@@ -147,12 +181,12 @@ def _bin(value: str | float | None, edges: list[float] | None) -> object:
     return value if edges is None else int(np.searchsorted(edges, float(value or 0)))
 
 
-def _fitted(features: npt.NDArray[np.float32], labels: Labels, rows: Sequence[Row]) -> Answers:
+def _fitted(question: _Question, features: npt.NDArray[np.float32]) -> Answers:
     """Out-of-fold answers of a logistic regression."""
     linear = require("sklearn.linear_model", "judging what the burned-in marks give away", extra="audit")
-    answers = np.full(len(rows), None, dtype=object)
-    for train, held in _folds(rows, labels):
-        words = [str(labels[i]) for i in train]
+    answers = np.full(len(question.labels), None, dtype=object)
+    for train, held in question.folds:
+        words = [str(question.labels[i]) for i in train]
         if len(set(words)) < 2:
             answers[held] = words[0]
             continue
@@ -161,26 +195,15 @@ def _fitted(features: npt.NDArray[np.float32], labels: Labels, rows: Sequence[Ro
     return answers
 
 
-def _folds(rows: Sequence[Row], labels: Labels) -> Iterator[tuple[list[int], list[int]]]:
-    """Positions to learn from and to answer, by the seeded hash of the group; only rows with a label."""
-    fold = [splits.fold_of(row.group) for row in rows]
-    for f in range(splits.FOLDS):
-        train = [i for i, label in enumerate(labels) if label is not None and fold[i] != f]
-        held = [i for i, label in enumerate(labels) if label is not None and fold[i] == f]
-        if train and held:
-            yield train, held
-
-
-def _score(about: tuple[str, str, str], answers: Answers, labels: Labels, rows: Sequence[Row]) -> Rule:
-    constant = np.full(len(rows), None, dtype=object)
-    for train, held in _folds(rows, labels):
-        constant[held] = Counter(labels[i] for i in train).most_common(1)[0][0]
+def _scored(question: _Question, fact: str, answers: Answers) -> Rule:
+    labels, constant = question.labels, question.constant
     kept = [i for i, answer in enumerate(answers) if answer is not None]
     right = np.array([answers[i] == labels[i] for i in kept], dtype=np.float64)
     plain = np.array([constant[i] == labels[i] for i in kept], dtype=np.float64)
     accuracy, base = (float(x.mean()) if x.size else 0.0 for x in (right, plain))
     low = high = None
     if accuracy - base > MARGIN:
-        gain = group_bootstrap(lambda at: float((right - plain)[at].mean()), [rows[i].group for i in kept], _TURNS)
+        gain = group_bootstrap(lambda at: float((right - plain)[at].mean()), [question.groups[i] for i in kept], _TURNS)
         low, high = gain.low, gain.high
+    about = question.dataset, fact, question.target
     return Rule(*about, accuracy, base, low, high, len(kept), bool(low is not None and low > MARGIN))

@@ -15,9 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from fetalclip.clinical.growth import hc_equivalent_age
-from fetalclip.data import splits
 from fetalclip.data.manifest import Row
-from fetalclip.data.published import LICENSES, License, locate, number, present, read_table
+from fetalclip.data.published import License, again, locate, number, placed, present, read_table
 from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
 
@@ -31,7 +30,7 @@ def group_of(name: str) -> str:
     """Split key of a file name: ``HC18:010`` for ``010_HC.png`` and ``010_2HC.png``."""
     match = re.fullmatch(r"(\d+)_\d*HC\.png", name)
     if match is None:
-        fix = f"download it again from {LICENSES[DATASET].url}"
+        fix = again(DATASET)
         raise DataMissing(f"{DATASET}: '{name}' is no published file name", "names such as 010_2HC.png", fix)
     return f"HC18:{match[1]}"
 
@@ -54,18 +53,13 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
     table = folder / TABLE
     rows = []
     for line in read_table(DATASET, table, ("filename", SPACING, HC)):
-        name, hc_mm = line["filename"], number(DATASET, table, line, HC)
-        group = group_of(name)
-        place = splits.lookup(DATASET, name, group)
-        mask = annotation_of(folder / "training_set" / name)
+        path, hc_mm = folder / "training_set" / line["filename"], number(DATASET, table, line, HC)
+        group, mask = group_of(line["filename"]), annotation_of(path)
         rows.append(
-            Row(
-                dataset=DATASET,
-                path=folder / "training_set" / name,
-                name=name,
-                group=group,
-                fold=place.fold,
-                split=place.split,
+            placed(
+                DATASET,
+                path,
+                group,
                 plane="brain",
                 mm_per_pixel=number(DATASET, table, line, SPACING),
                 hc_mm=hc_mm,

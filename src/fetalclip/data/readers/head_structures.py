@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fetalclip.data import splits
 from fetalclip.data.manifest import Row
-from fetalclip.data.published import LICENSES, License, locate, present, read_table
+from fetalclip.data.published import LICENSES, License, again, locate, placed, present, read_table
 from fetalclip.data.readers import planes_db
 from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
@@ -44,24 +44,20 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
     folder = locate(DATASET, root, FOLDERS, (TABLE, "images"))
     lines = read_table(DATASET, folder / TABLE, ("image", "patient"))
     if any(not line["patient"].isdigit() for line in lines):
-        fix = f"download it again from {LICENSES[DATASET].url}"
+        fix = again(DATASET)
         raise DataMissing(f"{DATASET}: {TABLE} has an unusable 'patient'", "a whole number", fix)
     groups = [planes_db.group_of(line["patient"]) for line in lines]
     sides = _official_train(folder, set(groups), strict)
     rows = []
     for line, group in zip(lines, groups, strict=True):
-        name = line["image"]
-        place = splits.lookup(DATASET, name, group, sides.get(group))
-        mask = folder / "masks" / name
+        mask = folder / "masks" / line["image"]
         has_mask = mask.is_file()
         rows.append(
-            Row(
-                dataset=DATASET,
-                path=folder / "images" / name,
-                name=name,
-                group=group,
-                fold=place.fold,
-                split=place.split,
+            placed(
+                DATASET,
+                folder / "images" / line["image"],
+                group,
+                sides.get(group),
                 plane="brain",
                 subplane="trans-ventricular",
                 mask=mask if has_mask else None,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fetalclip.data import splits
 from fetalclip.data.manifest import Row
-from fetalclip.data.published import LICENSES, License, locate, present, read_table
+from fetalclip.data.published import License, again, locate, placed, present, read_table
 from fetalclip.data.readers.reader import Reader
 from fetalclip.errors import DataMissing
 
@@ -42,7 +41,7 @@ def _choice(line: dict[str, str], column: str, known: dict[str, str | None]) -> 
         raise DataMissing(
             f"{DATASET}: {TABLE} has the unknown {column} '{line[column]}'",
             ", ".join(known),
-            f"download it again from {LICENSES[DATASET].url}",
+            again(DATASET),
         )
     return known[line[column]]
 
@@ -50,7 +49,7 @@ def _choice(line: dict[str, str], column: str, known: dict[str, str | None]) -> 
 def _train(line: dict[str, str]) -> int:
     """The published ``Train `` flag: 1 training side, 0 test side."""
     if line["Train"] not in ("0", "1"):
-        fix = f"download it again from {LICENSES[DATASET].url}"
+        fix = again(DATASET)
         raise DataMissing(f"{DATASET}: {TABLE} has an unusable 'Train '", "0 or 1", fix)
     return int(line["Train"])
 
@@ -63,7 +62,7 @@ def group_of(patient: str) -> str:
 def _table(folder: Path) -> list[dict[str, str]]:
     lines = read_table(DATASET, folder / TABLE, COLUMNS, delimiter=";")
     if any(not line["Patient_num"].isdigit() for line in lines):
-        fix = f"download it again from {LICENSES[DATASET].url}"
+        fix = again(DATASET)
         raise DataMissing(f"{DATASET}: {TABLE} has an unusable 'Patient_num'", "a whole number", fix)
     return lines
 
@@ -92,16 +91,13 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
     sides = official_train(folder)
     rows = []
     for line in _table(folder):
-        name, group = f"{line['Image_name']}.png", group_of(line["Patient_num"])
-        place = splits.lookup(DATASET, name, group, sides[group])
+        group = group_of(line["Patient_num"])
         rows.append(
-            Row(
-                dataset=DATASET,
-                path=folder / "Images" / name,
-                name=name,
-                group=group,
-                fold=place.fold,
-                split=place.split,
+            placed(
+                DATASET,
+                folder / "Images" / f"{line['Image_name']}.png",
+                group,
+                sides[group],
                 plane=_choice(line, "Plane", PLANES),
                 subplane=_choice(line, "Brain_plane", SUBPLANES),
                 machine=line["US_Machine"] or None,
