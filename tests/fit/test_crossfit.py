@@ -114,3 +114,15 @@ def test_a_folder_that_holds_a_run_is_left_alone(corpora, tmp_path):
     with pytest.raises(OutputError, match="holds a run"):
         train(Recipe(), tmp_path, resume=False)
     assert corpora == []
+
+
+def test_a_model_does_not_tell_where_its_data_lay(recipe, tmp_path):
+    here = replace(recipe, data=replace(recipe.data, root=str(tmp_path / "sets"), far_folder="photos"))
+    told = crossfit._portable(here)["data"]
+    assert (told["root"], told["far_folder"]) == ("sets", "photos")
+    assert {**told, "root": str(tmp_path / "sets")} == here.to_dict()["data"]
+
+
+def test_the_bundled_model_names_no_place_on_a_machine():
+    data = fetalclip.load().card.config["training"]["recipe"]["data"]
+    assert not any(isinstance(value, str) and value.startswith(("/", "~")) for value in data.values())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fetalclip.cli import files
+from fetalclip.cli.options import Model
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
 
@@ -36,9 +37,7 @@ class Request:
 
 def analyze(  # noqa: PLR0913  (one parameter per option)
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, or folders of them.")],
-    model: Annotated[
-        str, typer.Option("--model", metavar="M", help="A name from 'models list', or a model folder.")
-    ] = "fetalclip-open",
+    model: Model = "fetalclip-open",
     tasks: Annotated[
         str, typer.Option("--tasks", metavar="LIST", help="What to answer, by commas: planes.")
     ] = "planes",

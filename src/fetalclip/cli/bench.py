@@ -10,6 +10,7 @@ import typer
 
 from fetalclip.cli import files
 from fetalclip.cli.analyze import load
+from fetalclip.cli.options import AsJson, Model
 from fetalclip.cli.output import Voice, json_line, printable
 from fetalclip.errors import DataMissing, UsageError
 
@@ -30,7 +31,6 @@ def _group() -> None:
 
 
 Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Folder that holds the data sets.")]
-Model = Annotated[str, typer.Option("--model", metavar="M", help="A name from 'models list', or a model folder.")]
 Predictions = Annotated[
     Path | None,
     typer.Option("--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."),
@@ -45,7 +45,6 @@ Plot = Annotated[
 WriteCard = Annotated[
     bool, typer.Option("--card", help="Write the numbers into the card of the measured model's folder.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command("planes", no_args_is_help=True)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable
 
-_JSON = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 _OUT = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to make; it must be new.")]
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="A name from the list, or a model folder.")]
 
@@ -34,7 +34,7 @@ def convert(
         tuple[str, str],
         typer.Option("--card", metavar="NAME LICENCE", help="Name and licence for the card of the new folder."),
     ] = ("", "unknown"),
-    as_json: _JSON = False,
+    as_json: AsJson = False,
 ) -> None:
     """Turn any OpenCLIP or transformers ViT CLIP checkpoint into a model folder."""
     from fetalclip.models.convert import Wanted
@@ -57,7 +57,7 @@ def convert(
     )
 
 
-def export_openclip(name: _NAME, out: _OUT, as_json: _JSON = False) -> None:
+def export_openclip(name: _NAME, out: _OUT, as_json: AsJson = False) -> None:
     """Write a ViT model as OpenCLIP reads it: open_clip.create_model("local-dir:DIR")."""
     from fetalclip.cards import get_card
     from fetalclip.models.convert import export_openclip as make
@@ -65,7 +65,7 @@ def export_openclip(name: _NAME, out: _OUT, as_json: _JSON = False) -> None:
     _told(make(get_card(name), out), as_json)
 
 
-def export_transformers(name: _NAME, out: _OUT, as_json: _JSON = False) -> None:
+def export_transformers(name: _NAME, out: _OUT, as_json: AsJson = False) -> None:
     """Write a ViT model as transformers reads it: CLIPModel.from_pretrained(DIR)."""
     from fetalclip.cards import get_card
     from fetalclip.models.convert import export_transformers as make

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fetalclip.cli import data_audit, files
+from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable, table
 from fetalclip.errors import OutputError, UsageError
 
@@ -22,8 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.callback()

@@ -11,6 +11,7 @@ import typer
 
 from fetalclip.cli import files
 from fetalclip.cli.analyze import load
+from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, plain, printable, table
 from fetalclip.errors import InputError, UsageError
 
@@ -43,7 +44,7 @@ def audit(
     names: Annotated[
         bool, typer.Option("--names", help="Tell file names too; they can hold identifiers of patients.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """What is wrong with a data set: leaks, copies, labels, shortcuts.
 

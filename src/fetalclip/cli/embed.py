@@ -10,6 +10,7 @@ import typer
 
 from fetalclip.cli import files
 from fetalclip.cli.analyze import load
+from fetalclip.cli.options import AsJson, Model
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import InputError, UnreadableInput, UsageError
 
@@ -26,16 +27,14 @@ def embed(
     text_file: Annotated[
         Path | None, typer.Option("--text-file", metavar="F", help="Texts instead of pictures, one on each line.")
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="M", help="A name from 'models list', or a model folder.")
-    ] = "fetalclip-open",
+    model: Model = "fetalclip-open",
     mask_overlay: Annotated[
         bool, typer.Option("--mask-overlay", help="Hide burned-in text first, even if the model's card does not ask.")
     ] = False,
     precision: Annotated[
         str | None, typer.Option("--precision", metavar="P", help="fp32, or bf16: faster, cosine above 0.999.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Pictures or texts to embeddings, in one file.
 

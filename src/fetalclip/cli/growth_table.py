@@ -98,10 +98,10 @@ def one_fetus(voice: Voice, path: Path, options: Options) -> int:
             raise BadValue(f"{line.where}: the scan has no age", "an age known without the scans", fix)
         readings.append((line, reading))
     readings.sort(key=lambda pair: float(pair[1].age.days if pair[1].age else 0))
-    panels = panels_of([reading for _, reading in readings], every_chart=True)
+    panels = panels_of([reading for _, reading in readings])
     found = [(panel, cross) for panel in panels for cross in crossings(panel.chart, panel.visits)]
     if options.draw is not None:
-        draw_panels(options.draw, panels_of([reading for _, reading in readings]))
+        draw_panels(options.draw, panels)
         voice.talk(f"Drawn: {printable(options.draw)}")
     if options.as_json:
         rows = [{"visit": line.row, **row.to_dict()} for line, reading in readings for row in reading.rows]
@@ -116,8 +116,8 @@ def one_fetus(voice: Voice, path: Path, options: Options) -> int:
     return 0
 
 
-def panels_of(readings: Sequence[Reading], every_chart: bool = False) -> list[Panel]:
-    """What to draw: for each measure its first chart, with the sizes of all readings; or every chart.
+def panels_of(readings: Sequence[Reading]) -> list[Panel]:
+    """Every chart with the sizes of all readings, in the order of the rows.
 
     Raises:
         BadValue: there is no age to draw at.
@@ -131,19 +131,15 @@ def panels_of(readings: Sequence[Reading], every_chart: bool = False) -> list[Pa
                 rows.setdefault(row.chart.id, []).append(row)
     if not rows:
         raise BadValue("nothing to draw", "sizes with an age known without the scan", "--ga 20w3d")
-    panels = [Panel(found[0].chart, tuple(found)) for found in rows.values()]
-    if every_chart:
-        return panels
-    first: dict[str, Panel] = {}
-    for panel in panels:
-        first.setdefault(panel.chart.measure, panel)
-    return list(first.values())
+    return [Panel(found[0].chart, tuple(found)) for found in rows.values()]
 
 
 def draw_panels(path: Path, panels: Sequence[Panel]) -> None:
-    """Draw the panels to a PNG or SVG file, whole or not at all."""
+    """Draw the first chart of each measure to a PNG or SVG file, whole or not at all."""
     from fetalclip.report.growth import draw_growth
 
-    picture = draw_growth(panels, path.suffix.lower().removeprefix("."))
+    first = {panel.chart.measure: panel for panel in reversed(panels)}
+    drawn = [panel for panel in panels if panel is first[panel.chart.measure]]
+    picture = draw_growth(drawn, path.suffix.lower().removeprefix("."))
     with files.whole(path, "--draw") as temporary:
         temporary.write_bytes(picture)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable, table
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def pull(
         str | None,
         typer.Option("--revision", metavar="R", help="A branch, tag or commit; replaces what is here."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch other people's weights from the hub, once you have accepted their licence.
 

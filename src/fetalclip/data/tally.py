@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from html import escape
-from importlib import resources
 from typing import Any
 
 from fetalclip.clinical.factory import Record, Written
 from fetalclip.data.manifest import Problem
+from fetalclip.report.html import head, safe
 
 SCHEMA = "fetalclip.captions/1"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # no pictures on this page
 FACTS = ("views", "subplane", "age", "spacing", "machine", "findings", "text")
 _CSS = "main table { width: auto } main th, main td { text-align: left; padding: 2px 28px 2px 0; font-weight: 400 }\n"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass
@@ -142,7 +141,6 @@ def told(problems: Sequence[Problem], most: int = 20) -> list[str]:
 
 def page(report: Mapping[str, Any]) -> str:
     """The report as one HTML page: no script, nothing loaded. ``report``: of `Tally.to_dict`."""
-    css = resources.files("fetalclip.report").joinpath("page.css").read_text("utf-8")
     coverage = [
         (name, *(cell[key] for key in ("rows_known", "captions_that_could", "captions_that_say", "share")))
         for name, cell in report["coverage"].items()
@@ -164,13 +162,8 @@ def page(report: Mapping[str, Any]) -> str:
         _table("Rows refused or repaired", ("row", "picture", "outcome", "kind", "what"), problems),
         _table("How it was made", (), list(report["provenance"].items())),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>Captions</title>\n<style>\n{css}{_CSS}</style>\n</head>\n<body>\n<header><h1>Captions</h1></header>\n<main>\n"
-        + "".join(parts)
-        + "</main>\n</body>\n</html>\n"
-    )
+    body = f"<header><h1>Captions</h1></header>\n<main>\n{''.join(parts)}</main>\n"
+    return f"{head('Captions', more=_CSS, policy=_POLICY)}{body}</body>\n</html>\n"
 
 
 _PLAIN = ("rows", "rows_refused", "captions", "per_row", "characters_mean")
@@ -179,9 +172,8 @@ _PLAIN = ("rows", "rows_refused", "captions", "per_row", "characters_mean")
 def _table(title: str, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     if not rows:
         return ""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    columns = "".join(f"<th>{safe(cell)}</th>" for cell in header)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape('–' if cell is None else str(cell))}</td>" for cell in row) + "</tr>\n"
-        for row in rows
+        "<tr>" + "".join(f"<td>{safe('–' if cell is None else cell)}</td>" for cell in row) + "</tr>\n" for row in rows
     )
-    return f"<h2>{escape(title)}</h2>\n<table>\n<tr>{head}</tr>\n{body}</table>\n"
+    return f"<h2>{safe(title)}</h2>\n<table>\n<tr>{columns}</tr>\n{body}</table>\n"

@@ -98,7 +98,7 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
         },
         **_subplanes(found),
         "training": {
-            "recipe": recipe.to_dict(),
+            "recipe": _portable(recipe),
             **training.made_with,
             "data": trained_on(recipe.data),
             "start": "EfficientNet-Lite0, ImageNet (Apache-2.0)" if recipe.model.start == "imagenet" else "random",
@@ -110,6 +110,15 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
     readme = f"# {recipe.name}\n\n{recipe.summary}\n\nLicence: {recipe.license}\n\n```json\n"
     readme += json.dumps(config["results"], indent=1) + "\n```\n"
     return save_folder(training.model, training.tokenizer, config, out / "model", readme)
+
+
+def _portable(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without places on this machine: of an absolute path the last folder's name is kept."""
+    told = recipe.to_dict()
+    for name in ("root", "far_folder"):
+        path = Path(told["data"][name])
+        told["data"][name] = path.name if path.is_absolute() else told["data"][name]
+    return told
 
 
 def _subplanes(found: Calibration | None) -> dict[str, Any]:

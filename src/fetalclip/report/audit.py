@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
 from fetalclip.report import text
-from fetalclip.report.audit_cards import Pictures, Told, card, leak, pair, safe, section, suspect, wanted
-from fetalclip.report.html import POLICY
+from fetalclip.report.audit_cards import Pictures, Told, card, leak, pair, section, suspect, wanted
+from fetalclip.report.html import head, safe
 
 __all__ = ["audit_page", "wanted"]
 
@@ -34,14 +33,7 @@ def audit_page(audit: Told, pictures: Pictures, created: datetime) -> Iterator[s
         pictures: thumbnails of the rows in ``wanted(audit)``.
         created: when.
     """
-    files = resources.files("fetalclip.report")
-    css = "".join(files.joinpath(name).read_text("utf-8") for name in ("page.css", "audit.css"))
-    yield (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Data audit</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-    )
+    yield head("Data audit", "audit.css")
     yield _header(audit, created)
     yield f"<main>\n{_tiles(audit)}"
     leaks = sorted(audit["leaks"], key=lambda found: not found["test"])

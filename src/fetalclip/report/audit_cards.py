@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from fetalclip.report import text
 from fetalclip.report.draw import Thumbnail
+from fetalclip.report.html import safe
 
 SHOWN = 60  # cards of one section; the rest is in the JSON
 SIDE_BY_SIDE = 4  # pictures of one card
@@ -16,11 +16,6 @@ Told = Mapping[str, Any]
 """A piece of the audit's JSON."""
 Pictures = Mapping[tuple[str, int], Thumbnail]
 """Thumbnails by data set and row number."""
-
-
-def safe(value: object) -> str:
-    """Escaped for HTML, without control characters."""
-    return escape(text.printable(value), quote=True)
 
 
 def wanted(audit: Told) -> list[tuple[str, int]]:

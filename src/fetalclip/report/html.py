@@ -45,13 +45,7 @@ def page(title: str, note: str, created: datetime, entries: Sequence[Entry]) -> 
     """The page in pieces, so that a report of thousands is never held twice."""
     analyses = [entry.analysis for entry in entries]
     made = Counter(replace(a.provenance, seconds=0.0) for a in analyses if a.provenance)
-    css = resources.files("fetalclip.report").joinpath("page.css").read_text("utf-8")
-    yield (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_safe(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-    )
+    yield head(title)
     yield _header(title, note, created, list(made))
     yield f"<main>\n{_summary(analyses)}"
     yield from _cards([entry for entry in entries if entry.analysis.error is None])
@@ -59,6 +53,25 @@ def page(title: str, note: str, created: datetime, entries: Sequence[Entry]) -> 
     yield "</main>\n"
     yield _footer(made, sum(a.provenance.seconds for a in analyses if a.provenance))
     yield "</body>\n</html>\n"
+
+
+def head(title: str, *styles: str, more: str = "", policy: str = POLICY) -> str:
+    """From the first byte of a page to its ``<body>``.
+
+    Args:
+        title: of the window.
+        styles: further style files of this folder, after ``page.css``.
+        more: further rules.
+        policy: what the page forbids the browser; the default lets pictures inside it be shown.
+    """
+    folder = resources.files("fetalclip.report")
+    css = "".join(folder.joinpath(name).read_text("utf-8") for name in ("page.css", *styles)) + more
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{safe(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
+    )
 
 
 def _header(title: str, note: str, created: datetime, made: list[Provenance]) -> str:
@@ -71,17 +84,17 @@ def _header(title: str, note: str, created: datetime, made: list[Provenance]) ->
         "Weights (SHA-256)": [_short(sha256) for _, _, sha256 in models if sha256],
     }
     rows = "".join(
-        f"<div><dt>{name}</dt><dd>{_safe(', '.join(dict.fromkeys(values)))}</dd></div>\n"
+        f"<div><dt>{name}</dt><dd>{safe(', '.join(dict.fromkeys(values)))}</dd></div>\n"
         for name, values in facts.items()
         if values
     )
     pieces = [
         "<header>",
-        f"<h1>{_safe(title)}</h1>",
-        f'<p class="when"><time datetime="{created.isoformat("T", "seconds")}">{_safe(when)}</time></p>',
+        f"<h1>{safe(title)}</h1>",
+        f'<p class="when"><time datetime="{created.isoformat("T", "seconds")}">{safe(when)}</time></p>',
         f'<dl class="made">\n{rows}</dl>' if rows else "",
-        f'<p class="notice note" role="note">{_safe(note)}</p>' if note else "",
-        f'<p class="notice" role="note">{_safe(DISCLAIMER)}</p>',
+        f'<p class="notice note" role="note">{safe(note)}</p>' if note else "",
+        f'<p class="notice" role="note">{safe(DISCLAIMER)}</p>',
         "</header>\n",
     ]
     return "\n".join(piece for piece in pieces if piece)
@@ -101,7 +114,7 @@ def _summary(analyses: Sequence[Analysis]) -> str:
     tiles += [("failed" if failed else "", "failed", failed)]
     tiles += [("", "no plane asked for", unasked)] if unasked else []
     tiles += [("", "with warnings", warned)] if warned else []
-    rows = "".join(f'<div class="tile {kind}"><dt>{_safe(name)}</dt><dd>{n}</dd></div>\n' for kind, name, n in tiles)
+    rows = "".join(f'<div class="tile {kind}"><dt>{safe(name)}</dt><dd>{n}</dd></div>\n' for kind, name, n in tiles)
     return f'<section>\n<h2>Summary</h2>\n<dl class="tiles">\n{rows}</dl>\n</section>\n'
 
 
@@ -116,7 +129,7 @@ def _cards(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _card(entry: Entry, number: int) -> str:
     read, plane, small = entry.analysis.input, entry.analysis.plane, entry.picture
-    name = _safe(text.file_name(read.path)) or f"Picture {number}"
+    name = safe(text.file_name(read.path)) or f"Picture {number}"
     folder = os.path.dirname(read.path)
     shot = '<div class="shot none">no picture</div>'
     if small:
@@ -126,15 +139,15 @@ def _card(entry: Entry, number: int) -> str:
     pixels = text.size(entry.analysis)
     facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
     facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
-    warnings = [f"<li><b>Warning:</b> {_safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
+    warnings = [f"<li><b>Warning:</b> {safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
     pieces = [
         f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
         shot,
         '<div class="body">',
-        f'<p class="file"><b>{name}</b>' + (f" <span>in {_safe(folder)}</span></p>" if folder else "</p>"),
+        f'<p class="file"><b>{name}</b>' + (f" <span>in {safe(folder)}</span></p>" if folder else "</p>"),
         _answer(plane),
         _subplanes(entry.analysis.subplane),
-        f'<p class="facts">{" · ".join(f"<span>{_safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
+        f'<p class="facts">{" · ".join(f"<span>{safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
         f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
         "</div>\n</article>\n",
     ]
@@ -145,12 +158,12 @@ def _answer(plane: PlaneScores | None) -> str:
     """Heading and candidates of one card."""
     if plane is None or not plane.scores:
         return '<div class="head"><h3>No plane asked for</h3></div>'
-    name, share = _safe(text.plane_name(plane.label)), _safe(text.percent(plane.probability))
+    name, share = safe(text.plane_name(plane.label)), safe(text.percent(plane.probability))
     head = f'<div class="head"><h3>{name}</h3><span class="share">{share}</span></div>'
     words = "Candidates"
     if plane.abstained:
         head = '<div class="head"><h3>Abstained: no plane given</h3></div>\n'
-        head += f'<p class="why">{_safe(text.reason(plane))}</p>'
+        head += f'<p class="why">{safe(text.reason(plane))}</p>'
         words = "Closest candidates"
     return f"{head}\n{_bars(plane, words)}"
 
@@ -173,9 +186,9 @@ def _bars(plane: PlaneScores, words: str, kind: str = "bars") -> str:
 def _bar(name: str, share: float) -> str:
     width = 100 * min(max(share, 0.0), 1.0) if share == share else 0.0  # not a number: an empty bar
     return (
-        f'<tr><th scope="row">{_safe(text.plane_name(name))}</th>'
+        f'<tr><th scope="row">{safe(text.plane_name(name))}</th>'
         f'<td><span class="track"><span style="width:{width:.1f}%"></span></span></td>'
-        f'<td class="number">{_safe(text.percent(share))}</td></tr>'
+        f'<td class="number">{safe(text.percent(share))}</td></tr>'
     )
 
 
@@ -185,7 +198,7 @@ def _failures(failed: Sequence[Analysis]) -> Iterator[str]:
     yield f"<section>\n<h2>Could not be analysed ({len(failed)})</h2>\n"
     yield _table_head("files", ("File", "What happened"))
     for analysis in failed:
-        path, message = _safe(analysis.input.path) or "picture", _safe(text.sentence(analysis.error))
+        path, message = safe(analysis.input.path) or "picture", safe(text.sentence(analysis.error))
         yield f"<tr><td>{path}</td><td>{message}</td></tr>\n"
     yield "</tbody></table></div>\n</section>\n"
 
@@ -196,17 +209,17 @@ def _footer(made: Counter[Provenance], seconds: float) -> str:
         columns = ("Software", "Model", "Licence of the weights", "Engine", "Pictures", "Weights (SHA-256)")
         pieces.append(_table_head("models", columns))
         for p, n in made.items():
-            cells = [_safe(cell) for cell in (f"fetalclip {p.version}", p.model, p.license, p.engine, n)]
-            cells.append(f"<code>{_safe(p.model_sha256) or 'none'}</code>")
+            cells = [safe(cell) for cell in (f"fetalclip {p.version}", p.model, p.license, p.engine, n)]
+            cells.append(f"<code>{safe(p.model_sha256) or 'none'}</code>")
             pieces.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n")
         pieces.append("</tbody></table></div>\n")
         pieces.append(f"<p>Time spent on the pictures: {seconds:.1f} s.</p>\n")
-    pieces.append(f"<p>{_safe(_READING)}</p>\n</section>\n</footer>\n")
+    pieces.append(f"<p>{safe(_READING)}</p>\n</section>\n</footer>\n")
     return "".join(pieces)
 
 
 def _table_head(kind: str, columns: Sequence[str]) -> str:
-    cells = "".join(f'<th scope="col">{_safe(name)}</th>' for name in columns)
+    cells = "".join(f'<th scope="col">{safe(name)}</th>' for name in columns)
     return f'<div class="scroll"><table class="list {kind}"><thead><tr>{cells}</tr></thead><tbody>\n'
 
 
@@ -214,5 +227,6 @@ def _short(sha256: str) -> str:
     return f"{sha256[:12]}…" if len(sha256) > 12 else sha256
 
 
-def _safe(value: object) -> str:
+def safe(value: object) -> str:
+    """Escaped for HTML, without control characters."""
     return escape(text.printable(value), quote=True)
