@@ -12,6 +12,7 @@ import fetalclip.io as io
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.data import Row
+from fetalclip.errors import InputError
 from fetalclip.fit import corpus as module
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND, Item, build_corpus, training_rows
 from fetalclip.fit.recipe import DataRecipe
@@ -32,7 +33,7 @@ def rows(tmp_path_factory) -> list[Row]:
         if split != "test" and plane in KNOWN:
             Image.fromarray(draw(plane, len(made), profile="train").frame.gray).save(path)
         else:
-            path.write_bytes(b"reading this is an error")
+            path.write_bytes(f"decoding {name} is an error".encode())
         made.append(Row(dataset, path, path.name, f"G:{name}", fold, split, plane, **known))
 
     add("fetal-planes-db", "p0", 0, "train", "femur")
@@ -162,3 +163,19 @@ def test_a_folder_of_everyday_pictures_joins_the_far_rejects(data, tmp_path):
     jobs = module._jobs([], DataRecipe(simulated_pool=0, far_pool=0, far_folder=str(folder)))
     added = [item for job in jobs for _, item in module._make(job, SIDE)]
     assert [(x.facts.plane, x.source, x.fold) for x in added] == [(NOT_ULTRASOUND, "reject", i) for i in range(2)]
+
+
+def test_a_leak_is_refused_unless_told(rows, monkeypatch):
+    leaking = [*rows, replace(rows[0], fold=-1, split="test")]
+    monkeypatch.setattr(module, "read_dataset", lambda name, root: [row for row in leaking if row.dataset == name])
+    with pytest.raises(InputError, match=r"on the test side of the data and on another.*allow_leaks=true"):
+        training_rows(DATA)
+    allowed = training_rows(replace(DATA, allow_leaks=True))
+    assert [row.name for row in allowed] == ["p0.png", "p1.png", "p2.png", "h3.png"]
+
+
+def test_training_and_validation_mixed_is_a_warning(rows, monkeypatch):
+    mixed = [*rows, replace(rows[0], fold=1, split="val", name="copy.png")]
+    monkeypatch.setattr(module, "read_dataset", lambda name, root: [row for row in mixed if row.dataset == name])
+    with pytest.warns(UserWarning, match="both training and validation"):
+        assert len(training_rows(DATA)) == 5

@@ -25,8 +25,9 @@ import fetalclip.io as io
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.data import LICENSES, Row, read_dataset, unique
+from fetalclip.data.audit import leaks
 from fetalclip.disk import replacing
-from fetalclip.errors import DataMissing
+from fetalclip.errors import DataMissing, InputError
 from fetalclip.fit.recipe import DataRecipe
 from fetalclip.frame import Frame, Pixels
 from fetalclip.phantom import draw
@@ -86,6 +87,9 @@ def training_rows(data: DataRecipe) -> list[Row]:
     """Rows of the data sets that are not on the test side and have a plane.
 
     The few head-structure pictures are left out, with a warning, where they are not there.
+
+    Raises:
+        InputError: a group or a file stands on the test side and on another, and the recipe does not allow it.
     """
     rows = read_dataset("fetal-planes-db", data.root)
     try:
@@ -93,7 +97,23 @@ def training_rows(data: DataRecipe) -> list[Row]:
     except DataMissing as error:
         warnings.warn(f"trained without the head structures. {error}", stacklevel=2)
     rows += read_dataset("hc18", data.root)
-    return [row for row in unique(rows) if row.split != "test" and row.plane in KNOWN]
+    rows = unique(rows)
+    if not data.allow_leaks:
+        _refuse_leaks(rows)
+    return [row for row in rows if row.split != "test" and row.plane in KNOWN]
+
+
+def _refuse_leaks(rows: Sequence[Row]) -> None:
+    """The cheap half of the audit: groups, and files of the same bytes (only those of one length are read)."""
+    found = leaks(rows)
+    if tests := sum(leak.test for leak in found):
+        raise InputError(
+            f"{tests} groups or files stand on the test side of the data and on another",
+            "a split without leaks",
+            "fetalclip data audit --root DIR to see them, or data.allow_leaks=true",
+        )
+    if found:
+        warnings.warn(f"{len(found)} groups or files stand in both training and validation", stacklevel=3)
 
 
 def trained_on(data: DataRecipe) -> dict[str, dict[str, object]]:

@@ -27,6 +27,7 @@ class DataRecipe:
         rejects_per_epoch: pictures without a plane drawn each epoch.
         simulated_pool, far_pool: how many are drawn in all, once.
         far_folder: a folder of everyday pictures that join the far rejects, or empty.
+        allow_leaks: train even if a group or a file stands on the test side and on another.
     """
 
     root: str = "../shared/data"
@@ -40,6 +41,7 @@ class DataRecipe:
     simulated_pool: int = 400
     far_pool: int = 900
     far_folder: str = ""
+    allow_leaks: bool = False
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,7 @@ def test_a_patient_does_not_vouch_for_itself():
     groups = [row.group for row in rows]
     mine = [i for i, row in enumerate(rows) if row.group == "p7"]
     labels[mine] = (labels[mine] + 1) % 3
-    changed = out_of_fold(vectors, labels, groups)
-    vectors[mine] = vectors[mine] * 50  # a lone direction that only this patient could teach
-    assert changed[mine][:, 0].shape == (3,)
+    odds = out_of_fold(vectors, labels, groups)
     right = np.array([PLANES.index(rows[i].plane) for i in mine])
-    assert (changed[mine, right] > changed[mine, labels[mine]]).all()
-    assert np.allclose(changed.sum(axis=1), 1)
+    assert (odds[mine, right] > odds[mine, labels[mine]]).all()
+    assert np.allclose(odds.sum(axis=1), 1)
