@@ -41,20 +41,34 @@ def load_prompts(name_or_path: str | Path) -> PromptSet:
     name = str(name_or_path)
     if name in prompt_sets():
         return parse_prompts((files("fetalclip") / "assets" / "prompts" / f"{name}.json").read_text("utf-8"), name)
-    path = Path(name_or_path)
+    text = read_prompt_file(name_or_path, prompt_sets(), _SHAPE)
+    return parse_prompts(text, name)
+
+
+def read_prompt_file(path: str | Path, bundled: Iterable[str], shape: str) -> str:
+    """The text of a file of prompts.
+
+    Args:
+        path: as the user gave it.
+        bundled: the names it could have been instead, for the message.
+        shape: what such a file holds, for the message.
+
+    Raises:
+        UsageError: no such file, too large, or no text.
+    """
+    name, path = str(path), Path(path)
     try:
         there = path.is_file()
     except (OSError, ValueError):  # a name too long for a path, or with a zero byte
         there = False
     if not there:
-        raise UsageError(f"no prompt set or file {name!r:.200}", "a file or one of " + ", ".join(prompt_sets()))
+        raise UsageError(f"no prompt set or file {name!r:.200}", "a file or one of " + ", ".join(bundled))
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise UsageError(f"prompt file {name!r} of {path.stat().st_size} bytes", f"at most {_MAX_BYTES} bytes")
-        text = path.read_text("utf-8-sig")  # some editors put a byte order mark first
+        return path.read_text("utf-8-sig")  # some editors put a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"prompt file {name!r} cannot be read ({type(error).__name__})", _SHAPE) from None
-    return parse_prompts(text, name)
+        raise UsageError(f"prompt file {name!r} cannot be read ({type(error).__name__})", shape) from None
 
 
 def parse_prompts(text: str, name: str = "prompts") -> PromptSet:
@@ -89,7 +103,7 @@ def check_prompts(data: Any, where: str = "the prompt set") -> PromptSet:
     result: PromptSet = {}
     for key, prompts in pairs:
         texts = list(prompts) if isinstance(prompts, (list, tuple)) else []
-        if not texts or not _are_texts([key, *texts]):
+        if not texts or not are_texts([key, *texts]):
             raise UsageError(f"class {key!r:.80} in {where} has no list of texts", _SHAPE)
         label = ALIASES.get(key, key)
         if label in result:
@@ -105,7 +119,7 @@ class _Pairs:
         self.pairs = pairs
 
 
-def _are_texts(values: Iterable[Any]) -> bool:
+def are_texts(values: Iterable[Any]) -> bool:
     """Whether all are texts that can be written, with something in them."""
     for value in values:
         # JSON may spell half of a character (a lone surrogate), which no encoding can write.
