@@ -80,9 +80,9 @@ class FetalCLIP:
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
         self.card, self.encoder = card, encoder
         self._planes = PlaneTask(encoder, rule)
-        # A supervised model's embedding is its plane logits: no text can be compared with it.
+        # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
-        self._subplanes = None if rule.classes else SubplaneTask(encoder, sub)
+        self._subplanes = None if rule.classes and not sub.classes else SubplaneTask(encoder, sub)
 
     def expected(self) -> str:
         """A line on how long a picture will take on this device; empty for a model that is quick anywhere."""

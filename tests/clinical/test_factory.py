@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetalclip.clinical import wording
-from fetalclip.clinical.captions import CaptionWriter, Facts
 from fetalclip.clinical.factory import MAX_TOKENS, STYLES, CaptionFactory, Record
 from fetalclip.clinical.readback import contradictions, disagreements, read_back
 from fetalclip.clinical.vocabulary import MACHINES, PLANES, REJECTS, SUBPLANES
@@ -160,16 +159,6 @@ def test_a_reject_says_its_kind_alone(plane):
         written = factory.write(Record((plane,), None, 150, 0.3))
         assert written.said == Record((plane,))
         assert disagreements(written.text, written.said) == []
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(PLANES)), st.integers(98, 280), st.integers(1, 500), st.integers(0, 10**6))
-def test_captions_of_the_training_loop_are_read_back_too(plane, age, hundredths, seed):
-    known = Facts(plane, "trans-ventricular" if plane == "brain" else None, age, hundredths / 100)
-    written = CaptionWriter(random.Random(seed)).write(known)
-    said = Record((plane,), written.facts.subplane, written.facts.age_days, written.facts.spacing)
-    assert disagreements(written.text, said) == []
-    assert said.facts == written.facts
 
 
 def test_the_reader_can_find_fault():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fetalclip.clinical.captions import Facts
-from fetalclip.clinical.captions import corpus as caption_corpus
+from fetalclip.clinical.sampling import texts as caption_texts
 from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
 from fetalclip.fit import loop
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND, Corpus, Item
@@ -59,11 +59,11 @@ def recipe() -> Recipe:
         seed=7,
         data=DataRecipe(hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0),
         model=ModelRecipe("random", 32, 16, 0, TextConfig(117, 400, 32, 1, 2)),
-        optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6),
+        optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, age_texts=4),
     )
 
 
 @pytest.fixture
 def quick(monkeypatch) -> None:
     """Learn the vocabulary from a few captions."""
-    monkeypatch.setattr(loop, "caption_corpus", lambda count, seed: caption_corpus(min(count, 300), seed))
+    monkeypatch.setattr(loop, "caption_texts", lambda count, seed: caption_texts(min(count, 300), seed))

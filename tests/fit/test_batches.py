@@ -10,10 +10,16 @@ import pytest
 import torch
 
 from fetalclip.clinical.captions import Facts, truth
+from fetalclip.clinical.growth import median_hc
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
 from fetalclip.fit import batches as module
-from fetalclip.fit.batches import FOREIGN, Batch, Batches, _scaled
+from fetalclip.fit.batches import FOREIGN, Batch, _scaled, likeness
+from fetalclip.fit.batches import Batches as RealBatches
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND
+
+
+def Batches(corpus, recipe):  # noqa: N802
+    return RealBatches(corpus, recipe, lambda text: len(text.split()))
 
 
 def equal(one: Batch, other: Batch) -> bool:
@@ -21,7 +27,8 @@ def equal(one: Batch, other: Batch) -> bool:
         torch.equal(one.pictures, other.pictures)
         and torch.equal(one.positive, other.positive)
         and torch.equal(one.unknown, other.unknown)
-        and (one.texts, one.planes) == (other.texts, other.planes)
+        and torch.equal(one.likeness, other.likeness)
+        and (one.texts, one.facts) == (other.texts, other.facts)
     )
 
 
@@ -65,8 +72,9 @@ def test_only_training_folds_are_drawn_from(make_corpus, recipe, objective, fold
     items = [corpus.items[i] for i in drawn]
     seen = {(item.source, item.fold) for item in items}
     wanted = {("planes", fold) for fold in folds}
+    wanted |= {("hc18", fold) for fold in heads} | {("simulated", -2)}
     if objective == "contrastive":
-        wanted |= {("reject", fold) for fold in folds} | {("hc18", fold) for fold in heads} | {("simulated", -2)}
+        wanted |= {("reject", fold) for fold in folds}
     assert seen == wanted  # so never fold -1, the test side, nor fold 0 or 1 of the heads
     assert all(item.facts.plane in KNOWN for item in items) or objective == "contrastive"
 
@@ -88,11 +96,11 @@ def test_shares_are_of_the_pictures_with_a_plane(make_corpus, recipe):
     assert Batches(make_corpus(4), recipe).shares() == {"hc18": 3 / 69, "planes": 64 / 69, "simulated": 2 / 69}
 
 
-def test_every_step_of_every_epoch_changes_pictures_in_its_own_way(corpus, recipe, monkeypatch):
+def test_every_picture_of_every_step_of_every_epoch_changes_in_its_own_way(corpus, recipe, monkeypatch):
     seeds = []
 
-    def recorded(x, size, ranges, generator):
-        seeds.append(generator.initial_seed())
+    def recorded(x, size, ranges, own):
+        seeds.extend(own)
         return x[:, :size, :size], torch.ones(len(x))
 
     monkeypatch.setattr(module, "augment", recorded)
@@ -100,40 +108,48 @@ def test_every_step_of_every_epoch_changes_pictures_in_its_own_way(corpus, recip
         batches = Batches(corpus, replace(recipe, seed=seed))
         for epoch in range(3):
             list(batches.epoch(epoch))
-    assert len(set(seeds)) == len(seeds) == 27
+    assert len(set(seeds)) == len(seeds) == 27 * recipe.optim.batch
 
 
-def test_what_a_batch_says_is_true(make_corpus, recipe, monkeypatch):
+@pytest.fixture
+def told(monkeypatch):
+    """What every caption was asked to say, and what it says."""
+    asked, said = [], []
+
+    class Recorded(module.Sampler):
+        def caption(self, known):
+            text, facts = super().caption(known)
+            asked.append(known)
+            said.append((text, facts))
+            return text, facts
+
+    monkeypatch.setattr(module, "Sampler", Recorded)
+    return asked, said
+
+
+def test_what_a_batch_says_is_true(make_corpus, recipe, told):
     corpus = make_corpus(4)
-    written, shown = [], []
-
-    class Recorded(module.CaptionWriter):
-        def write(self, known):
-            caption = super().write(known)
-            written.append(caption)
-            shown.append(known)
-            return caption
-
-    monkeypatch.setattr(module, "CaptionWriter", Recorded)
+    shown, written = told
     seen = set()
-    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0))
+    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0, age_texts=0))
     for batch in Batches(corpus, recipe).epoch(0):
         assert batch.rivals == len(batch.texts)
         n, m = 8, 8 + recipe.optim.foreign_texts
         assert batch.positive.shape == batch.unknown.shape == (n, m)
-        assert (len(batch.texts), len(batch.planes)) == (m, n)
-        assert batch.texts == [c.text for c in written]
-        assert batch.planes == [facts.plane for facts in shown[:n]]
+        assert batch.likeness.shape == (n, 0)
+        assert (len(batch.texts), len(batch.facts)) == (m, n)
+        assert batch.texts == [text for text, _ in written]
+        assert batch.facts == shown[:n]
         for i in range(n):
             for j in range(m):
-                cell = truth(written[j].facts, shown[i])
+                cell = truth(written[j][1], shown[i])
                 assert (bool(batch.positive[i, j]), bool(batch.unknown[i, j])) == (cell is True, cell is None)
                 seen.add(cell)
         assert batch.positive[:, :n].diagonal().all()
         assert not (batch.positive & batch.unknown).any()
         assert not batch.positive[:, n:].any()  # foreign to all
         assert not batch.unknown[:, n:].any()
-        assert {c.facts.plane for c in written[n:]} <= set(FOREIGN)
+        assert {facts.plane for _, facts in written[n:]} <= set(FOREIGN)
         written.clear()
         shown.clear()
     assert seen == {True, False, None}
@@ -147,7 +163,7 @@ def test_rivals_are_true_of_their_own_sub_plane_only(make_corpus, recipe):
         rows = batches.epoch_rows(epoch)
         for step, batch in enumerate(batches.epoch(epoch)):
             assert batch.rivals == 8 + recipe.optim.foreign_texts
-            assert len(batch.texts) == batch.rivals + recipe.optim.rival_texts
+            assert batch.positive.shape[1] == batch.rivals + recipe.optim.rival_texts
             for i, row in enumerate(rows[step * 8 : step * 8 + 8]):
                 facts = corpus.items[row].facts
                 for j, name in enumerate([*SUBPLANES, *SUBPLANES]):
@@ -183,33 +199,68 @@ def test_a_diagonal_table_has_own_captions_only(corpus, recipe):
 
 def test_spacing_travels_with_the_pixels(corpus, recipe, monkeypatch):
     scale = torch.linspace(0.5, 2.0, 8)
-    monkeypatch.setattr(module, "augment", lambda x, size, ranges, generator: (x[:, :size, :size], scale))
-    told = []
-
-    class Recorded(module.CaptionWriter):
-        def write(self, known):
-            told.append(known)
-            return super().write(known)
-
-    monkeypatch.setattr(module, "CaptionWriter", Recorded)
+    monkeypatch.setattr(module, "augment", lambda x, size, ranges, seeds: (x[:, :size, :size], scale))
     batches = Batches(corpus, recipe)
     checked = 0
     for step, batch in enumerate(batches.epoch(0)):
         rows = batches.epoch_rows(0)[step * 8 : step * 8 + 8]
-        for row, facts, factor in zip(rows, told, scale.tolist(), strict=False):
+        for row, facts, factor in zip(rows, batch.facts, scale.tolist(), strict=True):
             before = corpus.items[row].facts
             wanted = None if before.spacing is None else round(before.spacing / factor, 2)
             assert facts == replace(before, spacing=wanted)
             checked += wanted is not None
-        assert len(batch.planes) == 8
-        told.clear()
     assert checked >= 3
+
+
+def test_likeness_is_of_sizes_in_pixels(corpus, recipe):
+    heads = [Facts("brain", None, 140, 0.5), Facts("brain", None, 140, 1.0), Facts("brain", None, 140), Facts("femur")]
+    size = median_hc(140)
+    day = next(day for day in range(140, 280) if median_hc(day) > 1.5 * size)
+    same = Facts("brain", None, day, 0.5 * median_hc(day) / size)  # older and magnified less: as many pixels
+    found = likeness(heads, [heads[0], same, Facts("brain", None, 140, 0.5 * 1.03)], 0.03)
+    assert found[0].tolist() == pytest.approx([1.0, 1.0, np.exp(-((np.log(1.03) / 0.03) ** 2) / 2)], abs=1e-5)
+    assert found[1].max() < 1e-6
+    assert not found[2:].any()
+
+
+def test_heads_with_an_age_get_captions_of_ages_at_their_spacing(make_corpus, recipe):
+    seen = 0
+    for batch in Batches(make_corpus(4), recipe).epoch(0):
+        heads = [facts for facts in batch.facts if facts.age_days and facts.spacing]
+        count = recipe.optim.age_texts if heads else 0
+        assert batch.likeness.shape == (8, count)
+        assert len(batch.texts) == batch.positive.shape[1] + count
+        fits = batch.likeness.sum(dim=1) > 0
+        assert all(facts in heads for facts, fit in zip(batch.facts, fits.tolist(), strict=True) if fit)
+        seen += len(heads)
+    assert seen
+
+
+def test_a_plane_left_out_is_neither_drawn_nor_named(make_corpus, recipe, told):
+    _, written = told
+    corpus = make_corpus(4)
+    without = replace(recipe, data=replace(recipe.data, leave_out=("brain",)))
+    for batch in Batches(corpus, without).epoch(0):
+        assert all(facts.plane != "brain" for facts in batch.facts)
+        assert batch.positive.shape[1] == 8 + recipe.optim.foreign_texts  # no rival, they are brains
+        assert batch.likeness.shape[1] == 0
+    assert all(facts.plane != "brain" for _, facts in written)
+
+
+def test_of_one_machine_only_its_planes_are_drawn(corpus, recipe):
+    items = tuple(replace(x, machine="Voluson E6" if i % 2 else "") for i, x in enumerate(corpus.items))
+    batches = Batches(
+        replace(corpus, items=items), replace(recipe, data=replace(recipe.data, machines=("Voluson E6",)))
+    )
+    drawn = [items[i] for i in batches.epoch_rows(0)]
+    assert {item.machine for item in drawn if item.source == "planes"} == {"Voluson E6"}
 
 
 def test_spacing_is_divided_and_rounded():
     assert _scaled(Facts("brain", None, 150, 0.5), 2.0) == Facts("brain", None, 150, 0.25)
     assert _scaled(Facts("brain", None, 150, 0.123), 1.0).spacing == 0.12
     assert _scaled(Facts("femur"), 2.0) == Facts("femur")
+    assert _scaled(Facts("brain", None, 150, 0.123), 2.0, None).spacing == 0.0615
 
 
 def test_pictures_are_the_towers_size_in_0_to_1(corpus, recipe):

@@ -31,19 +31,19 @@ class Stopped(Exception):
 def runs(tmp_path_factory, corpus):
     """An uninterrupted run, and one stopped in its second epoch and taken up again: (training, folder, scores) each."""
     with pytest.MonkeyPatch.context() as patch:
-        from fetalclip.clinical.captions import corpus as captions
+        from fetalclip.clinical.sampling import texts as captions
         from fetalclip.fit import loop
         from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe
         from fetalclip.models.text import TextConfig
 
-        patch.setattr(loop, "caption_corpus", lambda count, seed: captions(300, seed))
+        patch.setattr(loop, "caption_texts", lambda count, seed: captions(300, seed))
         recipe = Recipe(
             seed=7,
             data=DataRecipe(
                 train_folds=(0, 2), hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0
             ),
             model=ModelRecipe("random", 32, 16, 1, TextConfig(117, 400, 32, 1, 2)),
-            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6),
+            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, age_texts=4),
         )
         root = tmp_path_factory.mktemp("runs")
         whole = Training(recipe, corpus, root / "whole")
@@ -116,11 +116,11 @@ def test_what_is_trained_has_moved_and_nothing_else(runs):
 
 def build_like(training: Training):
     """Tokenizer and model at the start of this training, with its own vocabulary."""
-    from fetalclip.clinical.captions import corpus as captions
+    from fetalclip.clinical.sampling import texts as captions
     from fetalclip.fit import loop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "caption_corpus", lambda count, seed: captions(300, seed))
+        patch.setattr(loop, "caption_texts", lambda count, seed: captions(300, seed))
         return build(training.recipe)
 
 

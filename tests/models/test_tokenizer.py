@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Engine
 
-from fetalclip.clinical.captions import corpus
+from fetalclip.clinical.sampling import texts as corpus
 from fetalclip.errors import BadCheckpoint
 from fetalclip.models.tokenizer import END, START, Tokenizer
 

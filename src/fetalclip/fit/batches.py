@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fetalclip.clinical.captions import CaptionWriter, Facts, truth
+from fetalclip.clinical.captions import Facts, truth
+from fetalclip.clinical.factory import Measure
+from fetalclip.clinical.growth import median_hc
+from fetalclip.clinical.sampling import Sampler
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
-from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus
+from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus, Item
 from fetalclip.fit.recipe import Recipe
 from fetalclip.preprocess.augment import augment
 
@@ -25,10 +28,11 @@ class Batch:
 
     Attributes:
         pictures: grey (B, S, S) in 0-1, augmented.
-        texts: T captions: the first B belong to the pictures in order, then foreign ones, then rivals.
-        positive: (B, T) bool, caption is true of picture.
+        texts: the captions: B of the pictures in order, then foreign ones, rivals, and heads of some age.
+        positive: (B, T) bool, caption is true of picture; T leaves the last sort out.
         unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
-        planes: plane of each picture.
+        likeness: (B, A), how well the size of each head fits each of the A last captions.
+        facts: of each picture, its spacing as augmented.
         rivals: number of the first rival caption; T where there are none.
     """
 
@@ -36,7 +40,8 @@ class Batch:
     texts: list[str]
     positive: Tensor
     unknown: Tensor
-    planes: list[str]
+    likeness: Tensor
+    facts: list[Facts]
     rivals: int
 
 
@@ -46,34 +51,43 @@ class Batches:
     Args:
         corpus: all pictures.
         recipe: what to draw from it.
+        measure: tokens of a text.
     """
 
-    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
+    def __init__(self, corpus: Corpus, recipe: Recipe, measure: Measure) -> None:
         self.corpus, self.recipe = corpus, recipe
+        self._sampler = Sampler(measure, random.Random(), recipe.captions, recipe.model.text.context_length)
         data = recipe.data
-        self._planes = corpus.rows("planes", data.train_folds)
-        self._hc18 = corpus.rows("hc18", data.hc18_folds)
-        self._simulated = corpus.rows("simulated", ())
-        shown = [corpus.items[i].facts.subplane for i in self._planes]
-        self._subplanes = [self._planes[[found == name for found in shown]] for name in SUBPLANES if name in shown]
+
+        def wanted(item: Item) -> bool:
+            return item.facts.plane not in data.leave_out and (not data.machines or item.machine in data.machines)
+
+        def shown(item: Item) -> bool:
+            return item.facts.plane not in data.leave_out
+
+        self._planes = corpus.rows("planes", data.train_folds, wanted)
+        self._hc18 = corpus.rows("hc18", data.hc18_folds, shown)
+        self._simulated = corpus.rows("simulated", (), shown)
+        named = [corpus.items[i].facts.subplane for i in self._planes]
+        self._subplanes = [self._planes[[found == name for found in named]] for name in SUBPLANES if name in named]
         rejects = corpus.rows("reject", data.train_folds)
         is_far = np.array([corpus.items[i].facts.plane == NOT_ULTRASOUND for i in rejects], bool)
         self._far, self._near = rejects[is_far], rejects[~is_far]
 
     def epoch_rows(self, epoch: int) -> np.ndarray:
-        """Row numbers of one epoch, shuffled: every plane once, and the drawn shares of the rest."""
+        """Row numbers of one epoch, shuffled: every plane once, and the drawn shares of the rest.
+
+        A supervised head has no class for a picture without a plane: those are left out of its epochs.
+        """
         rng = np.random.default_rng((self.recipe.seed, epoch))
         data = self.recipe.data
         shares = [self._planes]
+        half = data.rejects_per_epoch // 2
+        parts = [(self._hc18, data.hc18_per_epoch), (self._simulated, data.simulated_per_epoch)]
         if self.recipe.objective == "contrastive":
-            half = data.rejects_per_epoch // 2
-            for rows, count in ((self._far, half), (self._near, data.rejects_per_epoch - half)):
-                shares.append(rng.choice(rows, min(count, len(rows)), replace=False))
-            shares.append(rng.choice(self._hc18, min(data.hc18_per_epoch, len(self._hc18)), replace=False))
-            count = min(data.simulated_per_epoch, len(self._simulated))
-            shares.append(rng.choice(self._simulated, count, replace=False))
-            for rows in self._subplanes:
-                shares.append(rng.choice(rows, data.subplanes_per_epoch // len(self._subplanes)))
+            parts = [(self._far, half), (self._near, data.rejects_per_epoch - half), *parts]
+        shares += [rng.choice(rows, min(count, len(rows)), replace=False) for rows, count in parts]
+        shares += [rng.choice(rows, data.subplanes_per_epoch // len(self._subplanes)) for rows in self._subplanes]
         return rng.permutation(np.concatenate(shares))
 
     def shares(self) -> dict[str, float]:
@@ -93,26 +107,64 @@ class Batches:
                 yield self._batch(rows[step * size : (step + 1) * size], epoch, step)
 
     def _batch(self, rows: np.ndarray, epoch: int, step: int) -> Batch:
-        seed = (self.recipe.seed * 1_000 + epoch) * 100_000 + step
-        generator = torch.Generator().manual_seed(seed)
+        recipe, optim = self.recipe, self.recipe.optim
+        seed = (recipe.seed * 1_000 + epoch) * 100_000 + step
         pictures = torch.from_numpy(self.corpus.pictures[rows]).float().div_(255)
-        pictures, scale = augment(pictures, self.recipe.model.image_size, self.recipe.augment, generator)
+        seeds = [(seed * 1_000_003 + place) & (2**63 - 1) for place in range(len(rows))]
+        pictures, scale = augment(pictures, recipe.model.image_size, recipe.augment, seeds)
         known = [_scaled(self.corpus.items[i].facts, float(s)) for i, s in zip(rows, scale, strict=True)]
-        chance = self.recipe.captions
-        writer = CaptionWriter(random.Random(seed), chance.subplane, chance.age, chance.spacing)
-        captions = [writer.write(facts) for facts in known]
-        captions += writer.foreign(FOREIGN, self.recipe.optim.foreign_texts)
+        self._sampler.seed(seed)
+        captions = [self._sampler.caption(facts) for facts in known]
+        captions += self._sampler.foreign(FOREIGN, optim.foreign_texts)
         rivals = len(captions)
-        captions += writer.rivals(self.recipe.optim.rival_texts)
-        table = [[truth(caption.facts, facts) for caption in captions] for facts in known]
+        captions += [] if "brain" in recipe.data.leave_out else self._sampler.rivals(optim.rival_texts)
+        table = [[truth(said, facts) for _, said in captions] for facts in known]
         positive = torch.tensor([[cell is True for cell in row] for row in table])
         unknown = torch.tensor([[cell is None for cell in row] for row in table])
-        if self.recipe.targets == "diagonal":
+        if recipe.targets == "diagonal":
             positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
-        texts = [caption.text for caption in captions]
-        return Batch(pictures, texts, positive, unknown, [facts.plane for facts in known], rivals)
+        aged = self._aged(known)
+        texts = [text for text, _ in [*captions, *aged]]
+        exact = [_scaled(self.corpus.items[i].facts, float(s), None) for i, s in zip(rows, scale, strict=True)]
+        fits = likeness(exact, [said for _, said in aged], optim.age_width)
+        return Batch(pictures, texts, positive, unknown, fits, known, rivals)
+
+    def _aged(self, known: Sequence[Facts]) -> list[tuple[str, Facts]]:
+        """Captions of heads of some age, at the spacings of the batch's own; none where it has no such head."""
+        heads = [(facts.spacing, facts.age_days) for facts in known if facts.spacing and facts.age_days]
+        if not heads or not self.recipe.optim.age_texts:
+            return []
+        spacings, days = zip(*heads, strict=True)
+        return self._sampler.ages(spacings, days, self.recipe.optim.age_texts)
 
 
-def _scaled(facts: Facts, scale: float) -> Facts:
+def likeness(known: Sequence[Facts], said: Sequence[Facts], width: float) -> Tensor:
+    """How well heads fit captions in size: (B, A) in 0-1, zeros for a picture without an age or a spacing.
+
+    A head of an age whose WHO median is its circumference takes that circumference over its spacing in pixels.
+
+    Args:
+        known, said: of B pictures and A captions.
+        width: standard deviation of the logarithm of the ratio of sizes that still fit.
+    """
+    sizes, wanted = _log_pixels(known), _log_pixels(said)
+    gap = (sizes[:, None] - wanted[None, :]) / width
+    return torch.from_numpy(np.nan_to_num(np.exp(-(gap**2) / 2), nan=0.0).astype(np.float32))
+
+
+def _log_pixels(heads: Sequence[Facts]) -> np.ndarray:
+    """Logarithm of the circumference in pixels, (n,); NaN where age or spacing is unknown."""
+    found = np.full(len(heads), np.nan)
+    for i, facts in enumerate(heads):
+        circumference = median_hc(facts.age_days) if facts.age_days else None  # mm
+        if circumference and facts.spacing:
+            found[i] = np.log(circumference / facts.spacing)
+    return found
+
+
+def _scaled(facts: Facts, scale: float, decimals: int | None = 2) -> Facts:
     """Spacing travels with the pixels: a picture magnified by ``scale`` has a smaller spacing."""
-    return facts if facts.spacing is None else replace(facts, spacing=round(facts.spacing / scale, 2))
+    if facts.spacing is None:
+        return facts
+    spacing = facts.spacing / scale
+    return replace(facts, spacing=spacing if decimals is None else round(spacing, decimals))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,16 +37,24 @@ from fetalclip.preprocess import prepare
 NOT_ULTRASOUND, NO_ANATOMY = "not ultrasound", "no anatomy"
 SOURCES = ("planes", "hc18", "simulated", "reject")
 HC18_VALIDATION = 1  # fold of HC18 that nothing is fitted to
-_FORMAT = 7  # raise when what is drawn or how it is prepared changes
+_FORMAT = 8  # raise when what is drawn or how it is prepared changes
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture: its facts, where it came from and on which fold it stands (-2: simulated, on none)."""
+    """One picture.
+
+    Attributes:
+        facts: what is known of it.
+        source: one of ``SOURCES``.
+        fold: on which it stands (-2: simulated, on none).
+        machine: as the table names it; empty where it is not known.
+    """
 
     facts: Facts
     source: str
     fold: int
+    machine: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +64,11 @@ class Corpus:
     pictures: Pixels
     items: tuple[Item, ...]
 
-    def rows(self, source: str, folds: Sequence[int]) -> np.ndarray:
-        """Row numbers of one source on the given folds (simulated planes stand on every fold)."""
-        return np.array([i for i, x in enumerate(self.items) if x.source == source and x.fold in (*folds, -2)], int)
+    def rows(self, source: str, folds: Sequence[int], only: Callable[[Item], bool] = lambda item: True) -> np.ndarray:
+        """Row numbers of one source on the given folds (simulated planes stand on every fold) that are wanted."""
+        there = (*folds, -2)
+        found = [i for i, x in enumerate(self.items) if x.source == source and x.fold in there and only(x)]
+        return np.array(found, int)
 
 
 def build_corpus(data: DataRecipe, side: int, cache: Path | None = None) -> Corpus:
@@ -70,13 +80,15 @@ def build_corpus(data: DataRecipe, side: int, cache: Path | None = None) -> Corp
         cache: folder for the prepared pictures, or None.
     """
     rows = training_rows(data)
-    key = hashlib.sha256(repr((_FORMAT, side, data.simulated_pool, data.far_pool, data.far_folder)).encode())
+    key = hashlib.sha256(
+        repr((_FORMAT, side, data.simulated_pool, data.far_pool, data.far_folder, data.overlay)).encode()
+    )
     for row in rows:
         key.update(f"{row.dataset}/{row.name}/{row.fold}/{row.path.stat().st_size};".encode())
     file = None if cache is None else cache / f"corpus-{key.hexdigest()[:16]}.npz"
     if file is not None and file.is_file():
         return _load(file)
-    made = list(_make_all(_jobs(rows, data), side))
+    made = list(_make_all(_jobs(rows, data), side, data.overlay))
     corpus = Corpus(np.stack([picture for picture, _ in made]), tuple(item for _, item in made))
     if file is not None:
         _save(corpus, file)
@@ -150,8 +162,8 @@ def _jobs(rows: list[Row], data: DataRecipe) -> list[_Job]:
     return jobs
 
 
-def _make_all(jobs: list[_Job], side: int) -> Iterator[tuple[Pixels, Item]]:
-    make = partial(_make, side=side)
+def _make_all(jobs: list[_Job], side: int, overlay: str) -> Iterator[tuple[Pixels, Item]]:
+    make = partial(_make, side=side, overlay=overlay)
     workers = min(8, os.cpu_count() or 1) if len(jobs) > 200 else 0
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("preparing pictures", total=len(jobs))
@@ -166,22 +178,22 @@ def _make_all(jobs: list[_Job], side: int) -> Iterator[tuple[Pixels, Item]]:
                 yield from made
 
 
-def _make(job: _Job, side: int) -> list[tuple[Pixels, Item]]:
+def _make(job: _Job, side: int, overlay: str) -> list[tuple[Pixels, Item]]:
     if job.row is not None:
-        return _row(job.row, job.number, side)
+        return _row(job.row, job.number, side, overlay)
     if job.path is not None:
         return [_reject(io.read(job.path), NOT_ULTRASOUND, side, job.number, job.number % 5)]
-    return [_simulated(job.number, side) if job.kind == "simulated" else _far(job.number, side)]
+    return [_simulated(job.number, side, overlay) if job.kind == "simulated" else _far(job.number, side)]
 
 
-def _row(row: Row, number: int, side: int) -> list[tuple[Pixels, Item]]:
+def _row(row: Row, number: int, side: int, overlay: str) -> list[tuple[Pixels, Item]]:
     spacing = None if row.mm_per_pixel is None else (row.mm_per_pixel, row.mm_per_pixel)
     frame = io.read(row.path, mm_per_pixel=spacing)
-    ready = prepare(frame, side)
+    ready = prepare(frame, side, overlay)
     after = None if ready.mm_per_pixel is None else ready.mm_per_pixel[0]
     facts = Facts(str(row.plane), row.subplane, row.age_days, after)
     source = "hc18" if row.dataset == "hc18" else "planes"
-    made = [(ready.pixels, Item(facts, source, row.fold))]
+    made = [(ready.pixels, Item(facts, source, row.fold, row.machine or ""))]
     if source == "hc18" and (number % 3 or row.fold == HC18_VALIDATION):
         return made  # every third head gives a reject, so that heads do not outnumber the other planes there
     # Two kinds a plane in turn, so that every kind is made of every plane.
@@ -192,9 +204,9 @@ def _row(row: Row, number: int, side: int) -> list[tuple[Pixels, Item]]:
     return made
 
 
-def _simulated(seed: int, side: int) -> tuple[Pixels, Item]:
+def _simulated(seed: int, side: int, overlay: str) -> tuple[Pixels, Item]:
     plane = KNOWN[seed % len(KNOWN)]
-    ready = prepare(draw(plane, seed, profile="train").frame, side)
+    ready = prepare(draw(plane, seed, profile="train").frame, side, overlay)
     after = None if ready.mm_per_pixel is None else ready.mm_per_pixel[0]
     return ready.pixels, Item(Facts(plane, None, None, after), "simulated", -2)
 
@@ -216,8 +228,9 @@ def _save(corpus: Corpus, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     columns = np.array(
         [
-            (x.facts.plane, x.facts.subplane or "", x.facts.age_days or 0, x.facts.spacing or 0.0, x.source, x.fold)
+            (f.plane, f.subplane or "", f.age_days or 0, f.spacing or 0.0, x.source, x.fold, x.machine)
             for x in corpus.items
+            for f in (x.facts,)
         ],
         dtype=[
             ("plane", "U24"),
@@ -226,6 +239,7 @@ def _save(corpus: Corpus, file: Path) -> None:
             ("spacing", "f8"),
             ("source", "U12"),
             ("fold", "i4"),
+            ("machine", "U32"),
         ],
     )
     with replacing(file) as part:
@@ -240,6 +254,7 @@ def _load(file: Path) -> Corpus:
             Facts(str(x["plane"]), str(x["subplane"]) or None, int(x["age"]) or None, float(x["spacing"]) or None),
             str(x["source"]),
             int(x["fold"]),
+            str(x["machine"]),
         )
         for x in columns
     )

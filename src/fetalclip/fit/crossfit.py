@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.fit.calibrate import Calibration, calibrate, subplane_scores
 from fetalclip.fit.corpus import Corpus, build_corpus, trained_on
@@ -60,7 +61,9 @@ def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, sa
     """Train on the other folds, score this one; a trained fold whose scores are of an older version is scored again."""
     folder = out / f"fold-{fold}"
     others = tuple(f for f in range(5) if f != fold)
-    data = replace(recipe.data, train_folds=others, validate_fold=fold)
+    # HC18's fold 0 is its test side; a head of another fold is seen by every encoder but that fold's.
+    heads = tuple(f for f in range(1, 5) if f != fold)
+    data = replace(recipe.data, train_folds=others, validate_fold=fold, hc18_folds=heads)
     say(f"cross-fitting: fold {fold} held out")
     training = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume)
     if training.done and (folder / "heldout.npz").is_file():
@@ -87,7 +90,7 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
             "mean": list(MEAN),
             "std": list(STD),
             "mirror": MIRROR,
-            "overlay": "mask",
+            "overlay": recipe.data.overlay,
         },
         "planes": {
             "prompts": rule.prompts,
@@ -96,7 +99,7 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
             "min_probability": found.min_probability if found else 0.0,
             **({"classes": list(rule.classes)} if supervised else {}),
         },
-        **_subplanes(found),
+        **_subplanes(found, supervised),
         "training": {
             "recipe": _portable(recipe),
             **training.made_with,
@@ -121,8 +124,11 @@ def _portable(recipe: Recipe) -> dict[str, Any]:
     return told
 
 
-def _subplanes(found: Calibration | None) -> dict[str, Any]:
+def _subplanes(found: Calibration | None, supervised: bool) -> dict[str, Any]:
     """The ``subplanes`` of ``config.json``; nothing where nothing was found out about them."""
+    if supervised:
+        plain = {"prompts": SubplaneRule().prompts, "temperature": 1.0, "min_probability": 0.0}
+        return {"subplanes": {**plain, "classes": list(SUBPLANES)}}
     if found is None or found.subplanes is None:
         return {}
     sub = found.subplanes

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.clinical.prompts import load_prompts
+from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.disk import replacing
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint
@@ -36,7 +37,7 @@ class HeldOut:
         label: (n,) candidate number of the true plane, or -1 for a picture without one.
         source: (n,) where each picture came from, one of ``corpus.SOURCES``.
         names: the candidates.
-        sublogits: (n, sub-planes) of every picture, before any temperature; no columns for a supervised model.
+        sublogits: (n, sub-planes) of every picture, before any temperature.
         sublabel: (n,) sub-plane number of a real brain, or -1 where it is unknown or there is none.
         subnames: the sub-planes.
     """
@@ -115,9 +116,8 @@ def look(encoder: Encoder, rule: PlaneRule, corpus: Corpus, rows: npt.NDArray[np
     shrink = Letterbox(side, side, size)
     images = encoder.images([shrink.picture_in(corpus.pictures[i]) for i in rows])
     task = PlaneTask(encoder, rule)
-    names, logits, outlier = rule.classes, images, np.zeros(len(rows))
-    subnames: tuple[str, ...] = ()
-    sublogits = np.zeros((len(rows), 0), np.float32)
+    names, outlier, subnames = rule.classes, np.zeros(len(rows)), tuple(SUBPLANES)
+    logits, sublogits = images[:, : len(names)], images[:, len(names) :]
     if not rule.classes:
         candidates, subcandidates = load_prompts(rule.prompts), load_prompts(SubplaneRule().prompts)
         names, logits, outlier = tuple(candidates), task.logits(images, candidates), task.outlier(images)

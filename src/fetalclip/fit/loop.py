@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 import fetalclip
-from fetalclip.clinical.captions import corpus as caption_corpus
-from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.clinical.sampling import texts as caption_texts
+from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
 from fetalclip.disk import replacing
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation
@@ -26,7 +26,7 @@ from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
 from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
-from fetalclip.fit.objectives import contrastive, rivalry, supervised
+from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.start import load_imagenet
 from fetalclip.models.pair import Architecture, DualEncoder
@@ -39,6 +39,7 @@ MEAN, STD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)  # of the ImageNet star
 # Training mirrors at random, so at inference both sides are looked at: on held-out training patients of three folds
 # (539 planes) this took the wrong answers from 10 to 8, on HC18's validation fold from 7 to 6 of 3 x 148.
 MIRROR = True
+_SUBPLANES: dict[str | None, int] = {name: i for i, name in enumerate(SUBPLANES)}
 
 
 class Training:
@@ -57,10 +58,10 @@ class Training:
 
     def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True) -> None:
         self.recipe, self.out, self.corpus = recipe, out, corpus
-        self.batches = Batches(corpus, recipe)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(recipe.seed)
         self.tokenizer, self.model = build(recipe)
+        self.batches = Batches(corpus, recipe, lambda text: self.tokenizer.count([text])[0])
         self.model.to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6)
@@ -133,17 +134,32 @@ class Training:
     def _loss(self, batch: Batch) -> Tensor:
         images = normalise(batch.pictures.to(self.device), MEAN, STD)
         if self.recipe.objective == "supervised":
-            labels = torch.tensor([KNOWN.index(plane) for plane in batch.planes], device=self.device)
-            return supervised(self.model.encode_image(images, normalize=False), labels)
-        ids, end = self.tokenizer(batch.texts)
-        texts = self.model.encode_text(ids.to(self.device), end.to(self.device))
+            planes = torch.tensor([KNOWN.index(facts.plane) for facts in batch.facts], device=self.device)
+            subplanes = torch.tensor([_SUBPLANES.get(facts.subplane, -1) for facts in batch.facts], device=self.device)
+            logits = self.model.encode_image(images, normalize=False)
+            return supervised(logits[:, : len(KNOWN)], planes) + supervised(logits[:, len(KNOWN) :], subplanes)
+        texts = self._texts(batch.texts)
         positive, unknown = batch.positive.to(self.device), batch.unknown.to(self.device)
-        seen, scale, rivals = self.model.encode_image(images), self.model.logit_scale.exp(), batch.rivals
-        loss = contrastive(seen, texts, scale, positive, unknown)
-        if rivals == len(batch.texts):
-            return loss
-        told = rivalry(seen, texts[rivals:], scale, positive[:, rivals:])
-        return loss + self.recipe.optim.rival_weight * told
+        seen, scale, optim = self.model.encode_image(images), self.model.logit_scale.exp(), self.recipe.optim
+        end = positive.shape[1]
+        loss = contrastive(seen, texts[:end], scale, positive, unknown)
+        if batch.rivals < end:
+            rivals = slice(batch.rivals, end)
+            loss = loss + optim.rival_weight * rivalry(seen, texts[rivals], scale, positive[:, rivals])
+        if end < len(texts):
+            loss = loss + optim.age_weight * sizing(seen, texts[end:], scale, batch.likeness.to(self.device))
+        return loss
+
+    def _texts(self, texts: list[str]) -> Tensor:
+        """Unit embeddings of the texts, (T, D); the longer half apart, so that the shorter is padded less."""
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        parts = []
+        for half in (order[: len(order) // 2], order[len(order) // 2 :]):
+            ids, end = self.tokenizer([texts[i] for i in half])
+            parts.append(self.model.encode_text(ids.to(self.device), end.to(self.device)))
+        place = torch.empty(len(order), dtype=torch.long)
+        place[torch.tensor(order)] = torch.arange(len(order))
+        return torch.cat(parts)[place.to(self.device)]
 
     @property
     def rule(self) -> PlaneRule:
@@ -151,9 +167,9 @@ class Training:
         return PlaneRule(classes=KNOWN if self.recipe.objective == "supervised" else ())
 
     def held_rows(self, sources: tuple[str, ...]) -> np.ndarray:
-        """Rows of the held fold; HC18 has one validation fold of its own, fold 1."""
+        """Rows of the held fold; of HC18, whose folds are its own, the fold of the same number (0 is never read)."""
         fold = self.recipe.data.validate_fold
-        return np.concatenate([self.corpus.rows(s, (1,) if s == "hc18" else (fold,)) for s in sources])
+        return np.concatenate([self.corpus.rows(source, (fold,)) for source in sources])
 
     def look(self, rows: np.ndarray) -> HeldOut:
         """Score rows with the model as it stands."""
@@ -200,11 +216,11 @@ class Training:
 def build(recipe: Recipe) -> tuple[Tokenizer, DualEncoder]:
     """Tokenizer and model at the start of a recipe, frozen where it says so."""
     wanted = recipe.model.text
-    tokenizer = Tokenizer.learn(caption_corpus(20_000, recipe.seed), wanted.vocab_size, wanted.context_length)
+    tokenizer = Tokenizer.learn(caption_texts(20_000, recipe.seed), wanted.vocab_size, wanted.context_length)
     shape = TextConfig(wanted.context_length, tokenizer.vocab_size, wanted.width, wanted.layers, wanted.heads)
     width = recipe.model.embed_dim
     if recipe.objective == "supervised":  # the projection gives class logits, the text tower is not used
-        width, shape = len(KNOWN), TextConfig(wanted.context_length, tokenizer.vocab_size, 8, 1, 1)
+        width, shape = len(KNOWN) + len(SUBPLANES), TextConfig(wanted.context_length, tokenizer.vocab_size, 8, 1, 1)
     model = DualEncoder(Architecture(width, text=shape))
     if recipe.model.start == "imagenet":
         load_imagenet(model.visual)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from fetalclip.clinical.sampling import Chances
+from fetalclip.clinical.vocabulary import KNOWN
 from fetalclip.errors import BadRecipe
 from fetalclip.models.text import TextConfig
 from fetalclip.preprocess.augment import Augmentation
@@ -27,6 +29,9 @@ class DataRecipe:
         rejects_per_epoch: pictures without a plane drawn each epoch.
         simulated_pool, far_pool: how many are drawn in all, once.
         far_folder: a folder of everyday pictures that join the far rejects, or empty.
+        overlay: what is done with burned-in text in training, ``mask`` or ``keep``.
+        machines: draw only planes of these machines; empty for all, known or not.
+        leave_out: planes of which no picture is drawn and no caption is written.
         allow_leaks: train even if a group or a file stands on the test side and on another.
     """
 
@@ -34,13 +39,16 @@ class DataRecipe:
     train_folds: tuple[int, ...] = (0, 2, 3, 4)
     validate_fold: int = 1
     hc18_folds: tuple[int, ...] = (2, 3, 4)
-    hc18_per_epoch: int = 160
+    hc18_per_epoch: int = 240
     simulated_per_epoch: int = 80
     subplanes_per_epoch: int = 300
-    rejects_per_epoch: int = 320
+    rejects_per_epoch: int = 240
     simulated_pool: int = 400
     far_pool: int = 900
     far_folder: str = ""
+    overlay: str = "mask"
+    machines: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
     allow_leaks: bool = False
 
 
@@ -73,6 +81,9 @@ class OptimRecipe:
         foreign_texts: captions of planes nobody has pictures of, false of every picture, in each batch.
         rival_texts: captions of the sub-planes in turn in each batch: true of some heads, false of the others.
         rival_weight: weight of telling the true rivals from the false ones.
+        age_texts: captions of heads of some age at some spacing in each batch, held against the size of its heads.
+        age_weight: weight of telling which of them fit.
+        age_width: how far sizes may differ to fit, as a standard deviation of their logarithm.
     """
 
     epochs: int = 10
@@ -83,18 +94,12 @@ class OptimRecipe:
     warmup_steps: int = 30
     clip: float = 1.0
     max_scale: float = 100.0
-    foreign_texts: int = 24
+    foreign_texts: int = 16
     rival_texts: int = 12
     rival_weight: float = 2.0
-
-
-@dataclass(frozen=True)
-class CaptionRecipe:
-    """Chance that a known fact is said in a caption."""
-
-    subplane: float = 0.4
-    age: float = 0.4
-    spacing: float = 0.4
+    age_texts: int = 32
+    age_weight: float = 1.0
+    age_width: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -120,13 +125,16 @@ class Recipe:
     data: DataRecipe = field(default_factory=DataRecipe)
     model: ModelRecipe = field(default_factory=ModelRecipe)
     optim: OptimRecipe = field(default_factory=OptimRecipe)
-    captions: CaptionRecipe = field(default_factory=CaptionRecipe)
+    captions: Chances = field(default_factory=Chances)
     augment: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         _one_of("objective", self.objective, OBJECTIVES)
         _one_of("targets", self.targets, ("true", "diagonal"))
         _one_of("model.start", self.model.start, ("imagenet", "random"))
+        _one_of("data.overlay", self.data.overlay, ("mask", "keep"))
+        for plane in self.data.leave_out:
+            _one_of("data.leave_out", plane, KNOWN)
         if self.data.validate_fold in self.data.train_folds:
             raise BadRecipe(f"fold {self.data.validate_fold} both trained and validated on", "a fold on one side only")
         if -1 in self.data.train_folds or 0 in self.data.hc18_folds:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fetalclip.clinical.captions import corpus
+from fetalclip.clinical.sampling import texts
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer
@@ -21,7 +21,7 @@ CONTEXT = 117
 
 def build_tiny(seed: int = 0) -> tuple[dict[str, Any], DualEncoder, Tokenizer]:
     """Config, model and tokenizer; the same for the same seed, and the caller's random state is untouched."""
-    tokenizer = Tokenizer.learn(corpus(300, seed), 400, CONTEXT)
+    tokenizer = Tokenizer.learn(texts(300, seed), 400, CONTEXT)
     text = TextConfig(CONTEXT, tokenizer.vocab_size, width=32, layers=1, heads=2)
     architecture = Architecture(embed_dim=16, text=text)
     with torch.random.fork_rng(devices=[]):

@@ -71,7 +71,7 @@ class PlaneTask(Prompted[PlaneRule]):
                 and no other candidates: it does not look at them.
         """
         if self.rule.classes:
-            table = softmax(images / self.rule.temperature)
+            table = softmax(images[:, : len(self.rule.classes)] / self.rule.temperature)
             return [PlaneScores(named(self.rule.classes, row)) for row in table]
         outliers = self.outlier(images)
         pairs = zip(self.scores(images, prompts), outliers, strict=True)

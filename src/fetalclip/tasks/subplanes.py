@@ -13,7 +13,7 @@ from typing import Any
 from fetalclip.clinical.prompts import PromptSet
 from fetalclip.encoder.engine import Array
 from fetalclip.result import PlaneScores
-from fetalclip.tasks.prompted import Prompted
+from fetalclip.tasks.prompted import Prompted, named, softmax
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class SubplaneRule:
         temperature: divides the logits of the candidates.
         min_probability: abstain when the best candidate has less.
         of: the plane whose sub-planes these are.
+        classes: of a supervised model, the classes that the last columns of its projection score.
     """
 
     prompts: str = "brain-3"
     temperature: float = 1.0
     min_probability: float = 0.0
     of: str = "brain"
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> SubplaneRule | None:
@@ -38,7 +40,8 @@ class SubplaneRule:
         found = config.get("subplanes")
         if found is None:
             return None
-        return cls(found["prompts"], float(found["temperature"]), float(found["min_probability"]))
+        classes = tuple(found.get("classes", ()))
+        return cls(found["prompts"], float(found["temperature"]), float(found["min_probability"]), classes=classes)
 
 
 class SubplaneTask(Prompted[SubplaneRule]):
@@ -54,8 +57,12 @@ class SubplaneTask(Prompted[SubplaneRule]):
 
         Args:
             images: (n, d) raw image embeddings.
-            prompts: candidates and their texts; the model's own set when None.
+            prompts: candidates and their texts; the model's own set when None. A supervised model has its classes
+                and no other candidates.
         """
+        if self.rule.classes:
+            table = softmax(images[:, -len(self.rule.classes) :] / self.rule.temperature)
+            return [self._answer(named(self.rule.classes, row)) for row in table]
         return [self._answer(scores) for scores in self.scores(images, prompts)]
 
     def applies(self, plane: PlaneScores) -> bool:
