@@ -89,10 +89,11 @@ def test_shares_are_of_the_pictures_with_a_plane(make_corpus, recipe):
 
 
 def test_every_step_of_every_epoch_changes_pictures_in_its_own_way(corpus, recipe, monkeypatch):
-    seeds = []
+    found = []
 
-    def recorded(x, size, ranges, generator):
-        seeds.append(generator.initial_seed())
+    def recorded(x, size, ranges, seeds):
+        assert len(seeds) == len(x)
+        found.extend(seeds)
         return x[:, :size, :size], torch.ones(len(x))
 
     monkeypatch.setattr(module, "augment", recorded)
@@ -100,7 +101,7 @@ def test_every_step_of_every_epoch_changes_pictures_in_its_own_way(corpus, recip
         batches = Batches(corpus, replace(recipe, seed=seed))
         for epoch in range(3):
             list(batches.epoch(epoch))
-    assert len(set(seeds)) == len(seeds) == 27
+    assert len(set(found)) == len(found) == 27 * 8
 
 
 def test_what_a_batch_says_is_true(make_corpus, recipe, monkeypatch):
@@ -183,7 +184,7 @@ def test_a_diagonal_table_has_own_captions_only(corpus, recipe):
 
 def test_spacing_travels_with_the_pixels(corpus, recipe, monkeypatch):
     scale = torch.linspace(0.5, 2.0, 8)
-    monkeypatch.setattr(module, "augment", lambda x, size, ranges, generator: (x[:, :size, :size], scale))
+    monkeypatch.setattr(module, "augment", lambda x, size, ranges, seeds: (x[:, :size, :size], scale))
     told = []
 
     class Recorded(module.CaptionWriter):

@@ -94,9 +94,9 @@ class Batches:
 
     def _batch(self, rows: np.ndarray, epoch: int, step: int) -> Batch:
         seed = (self.recipe.seed * 1_000 + epoch) * 100_000 + step
-        generator = torch.Generator().manual_seed(seed)
+        seeds = [(seed * 1_000_003 + place) & (2**63 - 1) for place in range(len(rows))]  # one for each picture
         pictures = torch.from_numpy(self.corpus.pictures[rows]).float().div_(255)
-        pictures, scale = augment(pictures, self.recipe.model.image_size, self.recipe.augment, generator)
+        pictures, scale = augment(pictures, self.recipe.model.image_size, self.recipe.augment, seeds)
         known = [_scaled(self.corpus.items[i].facts, float(s)) for i, s in zip(rows, scale, strict=True)]
         chance = self.recipe.captions
         writer = CaptionWriter(random.Random(seed), chance.subplane, chance.age, chance.spacing)
