@@ -66,8 +66,8 @@ class ModelRecipe:
     start: str = "imagenet"
     image_size: int = 192
     embed_dim: int = 256
-    frozen_blocks: int = 3
-    text: TextConfig = field(default_factory=TextConfig)
+    frozen_blocks: int = 5
+    text: TextConfig = field(default_factory=lambda: TextConfig(width=192))
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ class OptimRecipe:
     """
 
     epochs: int = 10
-    batch: int = 64
+    batch: int = 32
     rate_image: float = 5e-4
     rate_text: float = 1e-3
     weight_decay: float = 0.05
-    warmup_steps: int = 30
+    warmup_steps: int = 50
     clip: float = 1.0
     max_scale: float = 100.0
-    foreign_texts: int = 16
-    rival_texts: int = 12
+    foreign_texts: int = 8
+    rival_texts: int = 9
     rival_weight: float = 2.0
-    age_texts: int = 32
+    age_texts: int = 24
     age_weight: float = 1.0
     age_width: float = 0.03
 
