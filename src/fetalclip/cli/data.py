@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fetalclip.cli import data_audit, files
+from fetalclip.cli import data_audit, data_augment, files
 from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable, table
 from fetalclip.errors import OutputError, UsageError
@@ -248,3 +248,4 @@ def _counts(words: Iterable[str]) -> dict[str, int]:
 
 
 app.command("audit", no_args_is_help=True)(data_audit.audit)
+app.command("augment", no_args_is_help=True)(data_augment.augment)

@@ -5,8 +5,8 @@ near-field haze, its time-gain sliders moved, its speckle drawn anew. They follo
 lit sector, found on the picture before it is turned. Whatever is black stays black, and whatever scales a picture is
 returned with it, so that the spacing in a caption stays true.
 
-Speckle of a log-compressed picture: the logarithm of a Rayleigh amplitude (Fisher-Tippett; Dutt and Greenleaf 1996,
-doi:10.1109/58.503776).
+The amplitude of fully developed speckle has a Rayleigh distribution, and a machine shows its logarithm: so the noise
+here is the logarithm of a Rayleigh amplitude, which has more dark grains than bright ones.
 """
 
 from __future__ import annotations

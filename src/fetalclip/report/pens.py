@@ -8,8 +8,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from fetalclip.frame import Pixels
 
 Point = tuple[float, float]  # pixels, from the top left
 Colour = tuple[int, int, int]
@@ -71,6 +74,14 @@ class PngPen:
         place = {"start": "lm", "middle": "mm", "end": "rm"}[anchor]
         font = ImageFont.load_default(size * _FINE)
         self._pen.text((at[0] * _FINE, at[1] * _FINE), words, font=font, fill=colour, anchor=place)
+
+    def picture(self, at: tuple[int, int], pixels: Pixels) -> None:
+        """Grey uint8 (H, W), pixel for pixel; ``at`` is its top left. A PNG only."""
+        from PIL import Image
+
+        high, wide = pixels.shape
+        large = Image.fromarray(pixels).resize((wide * _FINE, high * _FINE), Image.Resampling.NEAREST)
+        self._picture.paste(large.convert("RGB"), (at[0] * _FINE, at[1] * _FINE))
 
     def done(self) -> bytes:
         """See ``Pen``."""
