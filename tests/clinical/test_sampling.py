@@ -82,7 +82,9 @@ def test_rivals_state_the_sub_planes_in_turn_and_nothing_else():
 
 
 def test_ages_are_said_at_the_spacings_of_the_heads_half_of_them_near_their_own():
-    made = sampler(5).ages([0.61, 0.34], [150, 250], 400)
+    heads = [Facts("brain", None, 150, 0.61), Facts("femur"), Facts("brain", None, 250, 0.34)]
+    made = sampler(5).ages(heads, 400)
+    assert sampler(5).ages(heads[1:2], 400) == []
     assert [said.spacing for _, said in made] == [0.61, 0.34] * 200
     assert {said.plane for _, said in made} == {"brain"}
     for text, said in made:

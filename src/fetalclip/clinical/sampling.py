@@ -41,7 +41,7 @@ class Sampler:
     ) -> None:
         chances = chances or Chances()
         some = {"subplane": chances.subplane, "age": chances.age, "spacing": chances.spacing}
-        self._rng = rng
+        self._rng, self.measure = rng, measure
         self._some, self._sub, self._size = (
             CaptionFactory(measure, rng, chance, limit)
             for chance in (some, {"subplane": 1.0}, {"age": 1.0, "spacing": 1.0})
@@ -69,16 +69,17 @@ class Sampler:
         said = [Facts("brain", names[i % len(names)]) for i in range(count)]
         return [(self._sub.write(Record(("brain",), facts.subplane)).text, facts) for facts in said]
 
-    def ages(self, spacings: Sequence[float], days: Sequence[int], count: int) -> list[tuple[str, Facts]]:
+    def ages(self, known: Sequence[Facts], count: int) -> list[tuple[str, Facts]]:
         """Captions of heads at the spacings of real ones, half of them near their age, half of any age.
 
         Args:
-            spacings, days: of the heads of the batch, in turn.
-            count: captions.
+            known: of the pictures of the batch; those with an age and a spacing take turns.
+            count: captions; none where there is no such picture.
         """
+        heads = [(facts.spacing, facts.age_days) for facts in known if facts.spacing and facts.age_days]
         made = []
-        for i in range(count):
-            spacing, own = spacings[i % len(spacings)], days[i % len(days)]
+        for i in range(count if heads else 0):
+            spacing, own = heads[i % len(heads)]
             day = round(self._rng.gauss(own, NEAR_DAYS)) if self._rng.random() < 0.5 else self._rng.choice(DAYS)
             day = min(max(day, DAYS[0]), DAYS[-1])
             facts = Facts("brain", None, day, spacing)

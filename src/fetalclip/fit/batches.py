@@ -31,7 +31,8 @@ class Batch:
         texts: the captions: B of the pictures in order, then foreign ones, rivals, and heads of some age.
         positive: (B, T) bool, caption is true of picture; T leaves the last sort out.
         unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
-        likeness: (B, A), how well the size of each head fits each of the A last captions.
+        sizes: (B,) logarithm of the circumference of each head in pixels, NaN where it is unknown or there is none.
+        text_sizes: (A,) that of each of the A last captions.
         facts: of each picture, its spacing as augmented.
         rivals: number of the first rival caption; T where there are none.
     """
@@ -40,7 +41,8 @@ class Batch:
     texts: list[str]
     positive: Tensor
     unknown: Tensor
-    likeness: Tensor
+    sizes: Tensor
+    text_sizes: Tensor
     facts: list[Facts]
     rivals: int
 
@@ -56,7 +58,7 @@ class Batches:
 
     def __init__(self, corpus: Corpus, recipe: Recipe, measure: Measure) -> None:
         self.corpus, self.recipe = corpus, recipe
-        self._sampler = Sampler(measure, random.Random(), recipe.captions, recipe.model.text.context_length)
+        self.sampler = Sampler(measure, random.Random(), recipe.captions, recipe.model.text.context_length)
         data = recipe.data
 
         def wanted(item: Item) -> bool:
@@ -113,53 +115,45 @@ class Batches:
         seeds = [(seed * 1_000_003 + place) & (2**63 - 1) for place in range(len(rows))]
         pictures, scale = augment(pictures, recipe.model.image_size, recipe.augment, seeds)
         known = [_scaled(self.corpus.items[i].facts, float(s)) for i, s in zip(rows, scale, strict=True)]
-        self._sampler.seed(seed)
-        captions = [self._sampler.caption(facts) for facts in known]
-        captions += self._sampler.foreign(FOREIGN, optim.foreign_texts)
+        self.sampler.seed(seed)
+        captions = [self.sampler.caption(facts) for facts in known]
+        captions += self.sampler.foreign(FOREIGN, optim.foreign_texts)
         rivals = len(captions)
-        captions += [] if "brain" in recipe.data.leave_out else self._sampler.rivals(optim.rival_texts)
+        captions += [] if "brain" in recipe.data.leave_out else self.sampler.rivals(optim.rival_texts)
         table = [[truth(said, facts) for _, said in captions] for facts in known]
         positive = torch.tensor([[cell is True for cell in row] for row in table])
         unknown = torch.tensor([[cell is None for cell in row] for row in table])
         if recipe.targets == "diagonal":
             positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
-        aged = self._aged(known)
+        aged = self.sampler.ages(known, optim.age_texts)
         texts = [text for text, _ in [*captions, *aged]]
         exact = [_scaled(self.corpus.items[i].facts, float(s), None) for i, s in zip(rows, scale, strict=True)]
-        fits = likeness(exact, [said for _, said in aged], optim.age_width)
-        return Batch(pictures, texts, positive, unknown, fits, known, rivals)
-
-    def _aged(self, known: Sequence[Facts]) -> list[tuple[str, Facts]]:
-        """Captions of heads of some age, at the spacings of the batch's own; none where it has no such head."""
-        heads = [(facts.spacing, facts.age_days) for facts in known if facts.spacing and facts.age_days]
-        if not heads or not self.recipe.optim.age_texts:
-            return []
-        spacings, days = zip(*heads, strict=True)
-        return self._sampler.ages(spacings, days, self.recipe.optim.age_texts)
+        sizes = log_pixels(exact), log_pixels([said for _, said in aged])
+        return Batch(pictures, texts, positive, unknown, *sizes, known, rivals)
 
 
-def likeness(known: Sequence[Facts], said: Sequence[Facts], width: float) -> Tensor:
-    """How well heads fit captions in size: (B, A) in 0-1, zeros for a picture without an age or a spacing.
-
-    A head of an age whose WHO median is its circumference takes that circumference over its spacing in pixels.
+def likeness(sizes: Tensor, others: Tensor, width: float) -> Tensor:
+    """How alike sizes are: (B, A) in 0-1, zeros for an unknown one.
 
     Args:
-        known, said: of B pictures and A captions.
-        width: standard deviation of the logarithm of the ratio of sizes that still fit.
+        sizes, others: (B,) and (A,) logarithms, NaN where unknown.
+        width: standard deviation of the logarithm of their ratio that still fits.
     """
-    sizes, wanted = _log_pixels(known), _log_pixels(said)
-    gap = (sizes[:, None] - wanted[None, :]) / width
-    return torch.from_numpy(np.nan_to_num(np.exp(-(gap**2) / 2), nan=0.0).astype(np.float32))
+    gap = (sizes[:, None] - others[None, :]) / width
+    return torch.exp(-(gap**2) / 2).nan_to_num(nan=0.0)
 
 
-def _log_pixels(heads: Sequence[Facts]) -> np.ndarray:
-    """Logarithm of the circumference in pixels, (n,); NaN where age or spacing is unknown."""
-    found = np.full(len(heads), np.nan)
+def log_pixels(heads: Sequence[Facts]) -> Tensor:
+    """Logarithm of the circumference in pixels, (n,); NaN where age or spacing is unknown.
+
+    A head of an age takes the WHO median circumference of that age over its spacing.
+    """
+    found = np.full(len(heads), np.nan, np.float32)
     for i, facts in enumerate(heads):
         circumference = median_hc(facts.age_days) if facts.age_days else None  # mm
         if circumference and facts.spacing:
             found[i] = np.log(circumference / facts.spacing)
-    return found
+    return torch.from_numpy(found)
 
 
 def _scaled(facts: Facts, scale: float, decimals: int | None = 2) -> Facts:
