@@ -88,14 +88,10 @@ def _folds(config: Mapping[str, Any]) -> list[str]:
     data = inner(recipe, "data")
     said = []
     if folds := _numbers(data.get("train_folds")):
-        said.append(
-            f"Trained on folds {folds} of the planes and, of HC18, {_numbers(data.get('hc18_folds')) or 'none'}."
-        )
+        said.append(f"Trained on folds: {folds}; of HC18: {_numbers(data.get('hc18_folds')) or 'none'}.")
     if held := _numbers(recipe.get("crossfit_folds")):
-        said.append(
-            f"Temperature and thresholds come from models that were trained without one of the folds {held} in turn."
-        )
-    return [*said, ""] if said else []
+        said.append(f"Temperature and thresholds come from models that had not seen the fold they scored ({held}).")
+    return [" ".join(said), ""] if said else []
 
 
 def _texts(sets: Sequence[DataSet]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,17 @@ def look(model: Subject) -> tuple[dict[str, Found], tuple[str, ...]]:
     for name, there in _published(model.config).items():
         if not found.get(name, Found(False)).present:
             found[name] = there
+    for name, gap in _gaps(model).items():
+        here = found.get(name, Found(False))
+        notes = "; ".join(filter(None, (here.note, gap["note"])))
+        found[name] = replace(here, present=here.present and not gap["missing"], note=notes)
     return found, _remarks(model)
+
+
+def _gaps(model: Subject) -> Mapping[str, Any]:
+    """What people know of a model's components and no file shows: ``assets/openness/gaps.json``."""
+    path = files("fetalclip") / "assets" / "openness" / "gaps.json"
+    return inner(json.loads(path.read_text("utf-8")), "models", str(model.config["name"]))
 
 
 def _remarks(model: Subject) -> tuple[str, ...]:
@@ -172,19 +184,23 @@ def _data_card(model: Subject) -> Found:
 
 
 def _document(model: Subject, name: str) -> Found:
-    """A document of the folder; an empty one, a note or a copy of another text is none."""
-    others = {path.read_bytes() for path in model.folder.glob("*.md") if path.stem != name}
+    """A document of the folder; a note, or what stands in another text of the folder, is none."""
     paths = [path for suffix in DOCUMENTS[name] if (path := model.folder / f"{name}{suffix}").is_file()]
     least = 1 if name == "sample-outputs" else _LEAST_WORDS
-    good = [path for path in paths if path.read_bytes() not in others and _long_enough(path, least)]
+    others = [path.read_text("utf-8") for path in model.folder.glob("*.md") if path.stem != name]
+    known = {line.strip() for text in others for line in text.splitlines()}
+    good = [path for path in paths if _has_words(path, least, known)]
     if not good:
-        return Found(False, note=f"{paths[0].name} is no text of its own of {least} words or more" if paths else "")
+        return Found(False, note=f"{paths[0].name} has fewer than {least} words of its own" if paths else "")
     return Found(True, tuple(path.name for path in good), (model.license,))
 
 
-def _long_enough(path: Path, words: int) -> bool:
-    data = path.read_bytes()
-    return data.startswith(b"%PDF-") if path.suffix == ".pdf" else len(data.split()) >= words
+def _has_words(path: Path, least: int, known: set[str]) -> bool:
+    """Whether a text has that many words in lines that are not known; of a PDF, whether it is one."""
+    if path.suffix == ".pdf":
+        return path.read_bytes().startswith(b"%PDF-")
+    own = [line for line in path.read_text("utf-8").splitlines() if line.strip() not in known]
+    return sum(len(line.split()) for line in own) >= least
 
 
 def _evaluation_data(model: Subject) -> Found:
@@ -195,7 +211,9 @@ def _evaluation_data(model: Subject) -> Found:
         return Found(False, note=f"what {', '.join(unknown)} was measured on is not known here")
     names = dict.fromkeys(data for name in measured for data in _MEASURED_ON[name])
     where = tuple(f"{name}: {LICENSES[name].url}" for name in names)
-    return Found(True, where, tuple(sorted({LICENSES[name].license for name in names})), "sides of the frozen split")
+    return Found(
+        True, where, tuple(sorted({LICENSES[name].license for name in names})), "the test sides of the frozen split"
+    )
 
 
 def _datasets(model: Subject) -> Found:

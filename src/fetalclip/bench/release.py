@@ -90,6 +90,10 @@ def release(card: Card, out: Path) -> Release:
                 sums = _sums(folder)
         except OSError as error:
             raise OutputError(f"{out} cannot be written ({error.strerror})", "a writable folder with room") from None
+        except (UnicodeEncodeError, RecursionError):
+            raise BadCheckpoint(
+                "config.json holds text that is no Unicode, or is nested too deep", "plain JSON"
+            ) from None
     return Release(out, card.name, sums, found)
 
 
@@ -169,8 +173,8 @@ def _licenses(card: Card, config: Mapping[str, Any], folder: Path) -> None:
     known = mof.spdx(word)
     link = f"[{known}](https://spdx.org/licenses/{known}.html)" if known else f"{cell(word)} (ask who made the model)"
     rows = [
-        f"| the model: weights, config, tokenizer, cards, results, recipe | {link} |",
-        f"| the code that runs it, fetalclip {__version__}, not in this folder | {CODE_LICENSE} |",
+        f"| the model: weights, config, tokenizer, cards and pages, results, recipe | {link} |",
+        f"| the code that runs it, fetalclip {__version__}, not in this folder; its split file | {CODE_LICENSE} |",
         *(f"| data set {cell(d.name)}, not in this folder | {cell(d.license)} |" for d in training_data(config)),
     ]
     texts = {"fetalclip-LICENSE": _distributed("LICENSE")}

@@ -120,7 +120,7 @@ def rows(
     model: Model = "fetalclip-open",
     as_json: AsJson = False,
 ) -> None:
-    """Put a table about other models of the same split into a model's card: ablations, or what language buys."""
+    """Put a table about other models of the same split into a model's card."""
     from fetalclip.bench.card import write_rows
     from fetalclip.bench.rows import read
     from fetalclip.cards import get_card

@@ -19,10 +19,10 @@ def release(
     model: Model = "fetalclip-open",
     as_json: AsJson = False,
 ) -> None:
-    """Make a release folder: weights, cards, results, recipe, split, sums, and how open it all is.
+    """Make a release folder of a model, and say how open it is.
 
-    Every component of the Model Openness Framework is looked for, with its licence. A class is claimed only when
-    nothing it asks for is missing; what is missing is printed.
+    Weights, model card, data card, results, recipe, split, licences and sums. Every component of the Model Openness
+    Framework is looked for, with its licence; a class is claimed only when nothing it asks for is missing.
     """
     from fetalclip.bench.release import release as make
     from fetalclip.cards import get_card
@@ -47,16 +47,14 @@ def card(
     from fetalclip.errors import NotAvailable
 
     found = get_card(name)
-    if found.folder is None or not found.config:
-        raise NotAvailable(
-            f"the model {found.name} has no folder and no card", found.note, f"fetalclip models show {name}"
-        )
+    if found.folder is None or not found.config or not (data or found.readme):
+        why = f": {found.note}" if found.note else ""
+        raise NotAvailable(f"the model {found.name} has no card here{why}", "", f"fetalclip models show {name}")
+    text = found.readme
     if data:
         from fetalclip.bench.datacard import render_data
 
         text = render_data(found.config)
-    else:
-        text = found.readme
     told = {"schema": "fetalclip.text/1", "name": found.name, "kind": "data" if data else "model", "text": text}
     voice = Voice()
     if as_json:
