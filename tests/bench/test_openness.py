@@ -63,8 +63,8 @@ def test_a_report_is_missed_in_every_class_unless_there_is_a_paper() -> None:
     assert assess(found).reached == ""
     assert [lacks for _, lacks in assess(found).gaps()] == [
         ["technical report: missing"],
-        ["technical report: missing"],
-        ["technical report: missing", "research paper: missing"],
+        ["what Class III lacks"],
+        ["what Class II lacks", "research paper: missing"],
     ]
     assert "no class reached" in assess(found).verdict
 

@@ -267,6 +267,7 @@ def test_a_recipe_of_another_version_trains_nothing(make, tmp_path: Path) -> Non
     made = release(make(lambda config: config["training"]["recipe"].update(new_key=1)), tmp_path / "out")
     line = component(made, "training-code")
     assert (line["present"], line["note"]) == (False, "the recipe is of another version")
+    assert made.openness.remarks == ("The recorded recipe cannot be run by this version of fetalclip.",)
 
 
 @pytest.mark.parametrize(
@@ -296,9 +297,8 @@ def test_changed_code_is_told(make, tmp_path: Path) -> None:
     assert "changes that no commit holds" in made.openness.remarks[0]
 
 
-@pytest.mark.parametrize("odd", ["\ud800", json.loads("[" * 450 + "]" * 450)])
-def test_a_config_that_cannot_be_written_again(make, tmp_path: Path, odd: Any) -> None:
-    card = make(lambda config: config["results"].update(odd=odd))
+def test_a_config_that_cannot_be_written_again(make, tmp_path: Path) -> None:
+    card = make(lambda config: config["results"].update(odd="\ud800"))
     with pytest.raises(BadCheckpoint, match="no Unicode, or is nested too deep"):
         release(card, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -306,8 +306,8 @@ def test_a_config_that_cannot_be_written_again(make, tmp_path: Path, odd: Any) -
 
 def test_the_licence_of_a_vocabulary_goes_with_it(make, tmp_path: Path, bundled: Any) -> None:
     made = release(make(lambda config: config.update(OWN, tokenizer={"cleaning": "clip"})), tmp_path / "out")
-    assert "OpenAI" in (made.folder / "LICENSES" / "clip-vocabulary-LICENSE").read_text("utf-8")
-    assert "| MIT |" in (made.folder / "LICENSE.md").read_text("utf-8")
+    assert "Permission is hereby granted" in (made.folder / "LICENSES" / "clip-vocabulary-LICENSE").read_text("utf-8")
+    assert "OpenAI | MIT |" in (made.folder / "LICENSE.md").read_text("utf-8")
     assert "LICENSES/fetalclip-NOTICE" not in made.files  # it is about the bundled model
     assert "LICENSES/clip-vocabulary-LICENSE" not in bundled.files
 

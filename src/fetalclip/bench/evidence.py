@@ -102,8 +102,10 @@ def _remarks(model: Subject) -> tuple[str, ...]:
     said = []
     if model.random:
         said.append("The weights are random: this model was trained on nothing and its answers mean nothing.")
-    elif _trained(model):
+    elif not (model.folder / "recipe.yaml").is_file():
         said.append("No training by this package is recorded: how these weights came about is not known here.")
+    elif _trained(model):
+        said.append("The recorded recipe cannot be run by this version of fetalclip.")
     if str(inner(model.config, "training").get("commit", "")).endswith("+"):
         said.append("Trained from code with changes that no commit holds.")
     if not spdx(str(model.config["license"])):
@@ -148,12 +150,11 @@ def _results(model: Subject) -> Found:
 
 def _model_card(model: Subject) -> Found:
     """The README counts when it tells results and limits: a stub is none."""
-    path = model.folder / "README.md"
-    text = path.read_text("utf-8") if path.is_file() else ""
+    text = (model.folder / "README.md").read_text("utf-8")
     wanted = {"results": r"result|evaluation|performance", "limits": r"limit|risk|bias"}
     lacking = [what for what, words in wanted.items() if not _section(text, words)]
     if lacking:
-        return Found(False, note=f"README.md has no section on {' and '.join(lacking)}" if text else "no README.md")
+        return Found(False, note=f"README.md has no section on {' and '.join(lacking)}")
     by_hand = text != _rendered(model.config)
     return Found(True, ("README.md",), (model.license,), "written by hand, not from config.json" if by_hand else "")
 

@@ -158,10 +158,13 @@ class Openness:
         return f"{self.framework.name}, {self.framework.version}: {what} reached."
 
     def gaps(self) -> Iterator[tuple[str, list[str]]]:
-        """Each class that is not reached, with what it lacks."""
+        """Each class that is not reached, with what it lacks; what the class below lacks is not told twice."""
+        below = ""
         for level, title in self.framework.classes:
             if lacking := self.lacking(level):
-                yield f"Class {level} ({title})", [line.lacks for line in lacking]
+                own = [line.lacks for line in lacking if line.component.level == level]
+                yield f"Class {level} ({title})", [*([f"what {below} lacks"] if below else []), *own]
+                below = f"Class {level}"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, the content of ``openness.json``."""

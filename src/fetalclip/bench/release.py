@@ -174,12 +174,14 @@ def _licenses(card: Card, config: Mapping[str, Any], folder: Path) -> None:
     link = f"[{known}](https://spdx.org/licenses/{known}.html)" if known else f"{cell(word)} (ask who made the model)"
     rows = [
         f"| the model: weights, config, tokenizer, cards and pages, results, recipe | {link} |",
-        f"| the code that runs it, fetalclip {__version__}, not in this folder; its split file | {CODE_LICENSE} |",
+        f"| the code that runs it, fetalclip {__version__}, not in this folder | {CODE_LICENSE} |",
         *(f"| data set {cell(d.name)}, not in this folder | {cell(d.license)} |" for d in training_data(config)),
     ]
+    if (folder / "split.csv").is_file():
+        rows.append(f"| `split.csv`, a file of fetalclip | {CODE_LICENSE} |")
     texts = {"fetalclip-LICENSE": _distributed("LICENSE")}
     if inner(config, "tokenizer").get("cleaning") == "clip":
-        rows.append("| the vocabulary in `tokenizer.json`, CLIP's | MIT |")
+        rows.append("| the vocabulary in `tokenizer.json`, CLIP's, Copyright (c) 2021 OpenAI | MIT |")
         path = resources.files("fetalclip") / "assets" / "tokenizers" / "LICENSE"
         texts["clip-vocabulary-LICENSE"] = path.read_text("utf-8")
     if card.folder is not None and card.folder.parent == Path(__file__).parents[1] / "assets" / "models":
