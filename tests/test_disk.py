@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from fetalclip.disk import free_bytes, replacing
+from fetalclip.disk import appearing, free_bytes, replacing
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -39,3 +39,30 @@ def test_room_is_that_of_the_nearest_folder_there_is(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda place: asked.append(place) or real(place))
     assert free_bytes(tmp_path / "not" / "yet") > 0
     assert asked == [tmp_path]
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    for folder in (tmp_path / "new" / "a", tmp_path / "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with appearing(folder) as part:
+            (part / "file").write_text("whole")
+            assert not (folder / "file").exists()
+        assert [(p.name, p.read_text()) for p in folder.iterdir()] == [("file", "whole")]
+        assert [p.name for p in folder.parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_folder_that_fails_or_would_hide_another_is_not_made(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("before")
+
+    def fill(folder, error) -> None:
+        with appearing(folder) as part:
+            (part / "file").write_text("half")
+            if error is not None:
+                raise error
+
+    with pytest.raises(RuntimeError):
+        fill(tmp_path / "new", RuntimeError("stopped"))
+    with pytest.raises(OSError, match="empty"):
+        fill(tmp_path / "full", None)
+    assert [(p.name, (p / "file").read_text()) for p in tmp_path.iterdir()] == [("full", "before")]

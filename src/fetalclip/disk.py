@@ -1,4 +1,4 @@
-"""The disk: how much room there is, and files that appear whole or not at all."""
+"""The disk: how much room there is, and files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,3 +27,25 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """A new hidden folder beside ``folder`` that becomes it when the block ends well; else nothing is left of it.
+
+    Args:
+        folder: not there yet, or empty.
+
+    Raises:
+        OSError: it cannot be made, or holds something.
+    """
+    folder = Path(os.path.abspath(folder))
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if folder.is_dir():
+            folder.rmdir()
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -8,12 +8,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from fetalclip.bench import rows
 from fetalclip.cards import Card
 from fetalclip.disk import replacing
 from fetalclip.errors import OutputError, UsageError
 from fetalclip.result import DISCLAIMER
 
-_NO_LIMITS = "None written yet: name what this model was not trained on and not measured with."
+NO_LIMITS = "None written yet: name what this model was not trained on and not measured with."
+_NEEDED = {"recipe": dict, "environment": dict, "data": dict, "start": str, "shares": dict}
 
 
 def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
@@ -33,14 +35,39 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
         UsageError: the model has no folder or the result is of another model.
         OutputError: the folder cannot be written.
     """
+    measured = result["provenance"].get("model_sha256")
+    if card.folder is not None and measured != card.sha256:
+        raise UsageError("results of other weights than this folder's", "a result of the same weights")
+    return _keep(card, f"bench_{result['protocol']}", {**result, "command": command})
+
+
+def write_rows(card: Card, key: str, block: Mapping[str, Any]) -> Path:
+    """Put a table about other models, trained like this one but for one change, into a model folder, as `write_card`.
+
+    Args:
+        card: the model whose card gets the table; must have a folder.
+        key: ``ablations`` or ``language``; a block that is there already is replaced.
+        block: see `fetalclip.bench.rows`.
+
+    Returns:
+        The written ``README.md``.
+
+    Raises:
+        UsageError: the model has no folder or no recorded training, or the block is of another shape.
+        OutputError: the folder cannot be written.
+    """
+    rows.check(key, block)
+    return _keep(card, key, block)
+
+
+def _keep(card: Card, key: str, result: Mapping[str, Any]) -> Path:
+    """Store a result under its key and write the card again."""
     if card.folder is None:
         raise UsageError(f"model {card.name} has no folder to write a card to", "a model folder", "--model FOLDER")
-    measured = result["provenance"].get("model_sha256")
-    if measured != card.sha256:
-        raise UsageError("results of other weights than this folder's", "a result of the same weights")
-    measured_by = {**result, "command": command}
-    results = {**card.config.get("results", {}), f"bench_{result['protocol']}": measured_by}
-    config = {**card.config, "results": results}
+    if lacking := unrecorded(card.config):
+        found = f"config.json of {card.name} records no {', '.join(lacking)}, so no card can be written from it"
+        raise UsageError(found, "a model trained by fetalclip train", "--model FOLDER")
+    config = {**card.config, "results": {**card.config.get("results", {}), key: result}}
     text = render(config)
     try:
         _replace(card.folder / "README.md", text)
@@ -50,9 +77,14 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     return card.folder / "README.md"
 
 
+def unrecorded(config: Mapping[str, Any]) -> list[str]:
+    """What ``training`` of a config lacks that a card needs."""
+    return [f"training.{key}" for key in _NEEDED if not isinstance(config.get("training", {}).get(key), _NEEDED[key])]
+
+
 def render(config: Mapping[str, Any]) -> str:
     """The card as Markdown, from a ``config.json`` that holds results of ``bench planes`` or ``bench subplanes``."""
-    training = config["training"]
+    training, results = config["training"], config.get("results", {})
     recipe = training["recipe"]
     return "\n".join(
         [
@@ -92,8 +124,9 @@ def render(config: Mapping[str, Any]) -> str:
             "",
             "## Results",
             "",
-            *_measured(config["results"].get("bench_planes"), ""),
-            *_measured(config["results"].get("bench_subplanes"), "### Sub-planes of the brain"),
+            *_measured(results.get("bench_planes"), ""),
+            *_measured(results.get("bench_subplanes"), "### Sub-planes of the brain"),
+            *(line for key in rows.BLOCKS if key in results for line in rows.section(key, results[key])),
             "## Limits",
             "",
             _limits(config["name"]),
@@ -105,7 +138,7 @@ def render(config: Mapping[str, Any]) -> str:
 def _limits(name: str) -> str:
     """The limits of one model, written by people: ``assets/limits/NAME.md``."""
     path = files("fetalclip") / "assets" / "limits" / f"{name}.md"
-    return path.read_text("utf-8").strip() if path.is_file() else _NO_LIMITS
+    return path.read_text("utf-8").strip() if path.is_file() else NO_LIMITS
 
 
 def _measured(result: Mapping[str, Any] | None, heading: str) -> list[str]:
@@ -123,7 +156,7 @@ def _measured(result: Mapping[str, Any] | None, heading: str) -> list[str]:
 
 
 def _cross_fit(config: Mapping[str, Any]) -> list[str]:
-    planes, folds = config["planes"], config["results"].get("cross_fit", [])
+    planes, folds = config["planes"], config.get("results", {}).get("cross_fit", [])
     if not folds:
         return []
     scores = ", ".join(f"{fold['macro_f1']:.3f} (n = {fold['n']})" for fold in folds)

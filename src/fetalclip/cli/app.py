@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fetalclip import __version__
-from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, growth, info, models, train
+from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, growth, info, models, release, train
 from fetalclip.cli.output import Voice, printable, silence
 from fetalclip.errors import FetalclipError
 
@@ -61,6 +61,8 @@ app.command("growth", no_args_is_help=True)(growth.growth)
 models.app.command("convert", no_args_is_help=True)(checkpoints.convert)
 models.app.command("export-openclip", no_args_is_help=True)(checkpoints.export_openclip)
 models.app.command("export-transformers", no_args_is_help=True)(checkpoints.export_transformers)
+models.app.command("card", no_args_is_help=True)(release.card)
+models.app.command("release", no_args_is_help=True)(release.release)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("train", no_args_is_help=True)(train.train)

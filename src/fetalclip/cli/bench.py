@@ -113,6 +113,24 @@ def subplanes(
     _tell(task, result, [], voice, as_json)
 
 
+@app.command("rows", no_args_is_help=True)
+def rows(
+    file: Annotated[Path, typer.Argument(metavar="F.json", help="{command, note, rows: [{name, changes, ...}]}.")],
+    card: Annotated[str, typer.Option("--card", metavar="PART", help="The part of the card: ablations or language.")],
+    model: Model = "fetalclip-open",
+    as_json: AsJson = False,
+) -> None:
+    """Put a table about other models of the same split into a model's card."""
+    from fetalclip.bench.card import write_rows
+    from fetalclip.bench.rows import read
+    from fetalclip.cards import get_card
+
+    block = read(file)
+    written = write_rows(get_card(model), card, block)
+    told = {"schema": "fetalclip.rows/1", "part": card, "rows": len(block["rows"]), "card": written}
+    Voice().data(json_line(told) if as_json else printable(written))
+
+
 @dataclass(frozen=True)
 class Task:
     """What was asked for, of whichever protocol."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fetalclip.cards import MODEL_SCHEMA, Card, check_config, read_json
-from fetalclip.disk import free_bytes
+from fetalclip.disk import appearing, free_bytes
 from fetalclip.errors import BadCheckpoint, OutputError, UsageError
 from fetalclip.models import openclip, positions, transformers_clip
 from fetalclip.models.checkpoint import read_checkpoint
@@ -237,22 +235,16 @@ def _export(out: Path, state: Mapping[str, Tensor], configs: Mapping[str, Any], 
 def _folder(out: Path, state: Mapping[str, Tensor], texts: Mapping[str, str], weights: str, finish: Any) -> None:
     """Write a folder beside its place and move it there when it is whole."""
     _free(out, sum(value.numel() * value.element_size() for value in state.values()))
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        part.mkdir(parents=True)
-        save_file({name: value.contiguous() for name, value in state.items()}, part / weights, {"format": "pt"})
-        (part / weights).chmod(part.stat().st_mode & 0o666)  # safetensors leaves it to its owner alone
-        for name, text in texts.items():
-            (part / name).write_text(text, "utf-8")
-        finish(part)
-        if out.is_dir():
-            out.rmdir()  # empty: `_free` has looked
-        part.replace(out)
+        with appearing(out) as part:
+            save_file({name: value.contiguous() for name, value in state.items()}, part / weights, {"format": "pt"})
+            (part / weights).chmod(part.stat().st_mode & 0o666)  # safetensors leaves it to its owner alone
+            for name, text in texts.items():
+                (part / name).write_text(text, "utf-8")
+            finish(part)
     except (OSError, SafetensorError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise OutputError(f"{out} cannot be written ({why})", "a writable folder with room", "--out DIR") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _free(out: Path, size: int) -> None:
