@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetalclip.clinical.age_prompts import DAYS, load_age_templates
 from fetalclip.clinical.captions import Facts, truth
 from fetalclip.clinical.factory import Record
 from fetalclip.clinical.readback import disagreements, read_back
-from fetalclip.clinical.sampling import TEMPLATES, Chances, Sampler, texts
+from fetalclip.clinical.sampling import Chances, Sampler, texts
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS, SUBPLANES
 
 facts = st.builds(
@@ -79,29 +78,6 @@ def test_rivals_state_the_sub_planes_in_turn_and_nothing_else():
     for text, said in rivals:
         assert said == Facts("brain", said.subplane)
         assert disagreements(text, record(said)) == []
-
-
-def test_ages_are_said_at_the_spacings_of_the_heads_half_of_them_near_their_own():
-    heads = [Facts("brain", None, 150, 0.61), Facts("femur"), Facts("brain", None, 250, 0.34)]
-    made = sampler(5).ages(heads, 400)
-    assert sampler(5).ages(heads[1:2], 400) == []
-    assert [said.spacing for _, said in made] == [0.61, 0.34] * 200
-    assert {said.plane for _, said in made} == {"brain"}
-    for text, said in made:
-        found = read_back(text)
-        assert (found.ages, found.spacings) == ({said.age_days}, {said.spacing})
-        assert found.views <= {"brain"}  # a template may name the head in words of its own
-    days = [said.age_days for _, said in made]
-    assert min(days) >= DAYS[0]
-    assert max(days) <= DAYS[-1]
-    near = sum(abs(day - own) <= 40 for day, own in zip(days, [150, 250] * 200, strict=True)) / len(days)
-    assert 0.55 < near < 0.9  # half by design, and some of the others
-    prompts = {
-        text
-        for own, day in zip([0.61, 0.34] * 200, days, strict=True)
-        for text in load_age_templates(TEMPLATES).fill(day, own)
-    }
-    assert 0.45 < sum(text in prompts for text, _ in made) / len(made) < 0.75
 
 
 def test_the_same_seed_writes_the_same_texts():

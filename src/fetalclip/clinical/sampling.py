@@ -1,6 +1,4 @@
-"""The captions of a training batch, all by the factory: of its pictures, of planes nobody shows, of sub-planes in turn,
-of ages at a spacing.
-"""
+"""The captions of a training batch, by the factory: of its pictures, of planes nobody shows, of sub-planes in turn."""
 
 from __future__ import annotations
 
@@ -8,13 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fetalclip.clinical.age_prompts import DAYS, load_age_templates
+from fetalclip.clinical.age_prompts import DAYS
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.factory import MAX_TOKENS, CaptionFactory, Measure, Record
 from fetalclip.clinical.vocabulary import PLANES, REJECTS, SUBPLANES
-
-TEMPLATES = "age-5"
-NEAR_DAYS = 20.0  # standard deviation of the ages drawn near a picture's own, days
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,8 @@ class Sampler:
     ) -> None:
         chances = chances or Chances()
         some = {"subplane": chances.subplane, "age": chances.age, "spacing": chances.spacing}
-        self._rng, self.measure = rng, measure
-        self._some, self._sub, self._size = (
-            CaptionFactory(measure, rng, chance, limit)
-            for chance in (some, {"subplane": 1.0}, {"age": 1.0, "spacing": 1.0})
-        )
-        self._templates = load_age_templates(TEMPLATES)
+        self._rng = rng
+        self._some, self._sub = (CaptionFactory(measure, rng, chance, limit) for chance in (some, {"subplane": 1.0}))
 
     def seed(self, seed: int) -> None:
         """Start the randomness anew."""
@@ -68,31 +59,6 @@ class Sampler:
         names = list(SUBPLANES)
         said = [Facts("brain", names[i % len(names)]) for i in range(count)]
         return [(self._sub.write(Record(("brain",), facts.subplane)).text, facts) for facts in said]
-
-    def ages(self, known: Sequence[Facts], count: int) -> list[tuple[str, Facts]]:
-        """Captions of heads at the spacings of real ones, half of them near their age, half of any age.
-
-        Args:
-            known: of the pictures of the batch; those with an age and a spacing take turns.
-            count: captions; none where there is no such picture.
-        """
-        heads = [(facts.spacing, facts.age_days) for facts in known if facts.spacing and facts.age_days]
-        made = []
-        for i in range(count if heads else 0):
-            spacing, own = heads[i % len(heads)]
-            day = round(self._rng.gauss(own, NEAR_DAYS)) if self._rng.random() < 0.5 else self._rng.choice(DAYS)
-            day = min(max(day, DAYS[0]), DAYS[-1])
-            facts = Facts("brain", None, day, spacing)
-            made.append((self._age(facts), facts))
-        return made
-
-    def _age(self, facts: Facts) -> str:
-        """As the prompts ask, or in other words."""
-        assert facts.age_days is not None
-        assert facts.spacing is not None
-        if self._rng.random() < 0.6:
-            return self._rng.choice(self._templates.fill(facts.age_days, facts.spacing))
-        return self._size.write(Record(("brain",), None, facts.age_days, facts.spacing)).text
 
 
 def texts(count: int, seed: int = 0) -> list[str]:

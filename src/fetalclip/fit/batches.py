@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from fetalclip.clinical.captions import Facts, truth
 from fetalclip.clinical.factory import Measure
-from fetalclip.clinical.growth import median_hc
 from fetalclip.clinical.sampling import Sampler
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
 from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus, Item
@@ -28,11 +27,9 @@ class Batch:
 
     Attributes:
         pictures: grey (B, S, S) in 0-1, augmented.
-        texts: the captions: B of the pictures in order, then foreign ones, rivals, and heads of some age.
-        positive: (B, T) bool, caption is true of picture; T leaves the last sort out.
+        texts: T captions: B of the pictures in order, then foreign ones, then rivals.
+        positive: (B, T) bool, caption is true of picture.
         unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
-        sizes: (B,) logarithm of the circumference of each head in pixels, NaN where it is unknown or there is none.
-        text_sizes: (A,) that of each of the A last captions.
         facts: of each picture, its spacing as augmented.
         rivals: number of the first rival caption; T where there are none.
     """
@@ -41,8 +38,6 @@ class Batch:
     texts: list[str]
     positive: Tensor
     unknown: Tensor
-    sizes: Tensor
-    text_sizes: Tensor
     facts: list[Facts]
     rivals: int
 
@@ -125,40 +120,10 @@ class Batches:
         unknown = torch.tensor([[cell is None for cell in row] for row in table])
         if recipe.targets == "diagonal":
             positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
-        aged = self.sampler.ages(known, optim.age_texts)
-        texts = [text for text, _ in [*captions, *aged]]
-        exact = [_scaled(self.corpus.items[i].facts, float(s), None) for i, s in zip(rows, scale, strict=True)]
-        sizes = log_pixels(exact), log_pixels([said for _, said in aged])
-        return Batch(pictures, texts, positive, unknown, *sizes, known, rivals)
+        texts = [text for text, _ in captions]
+        return Batch(pictures, texts, positive, unknown, known, rivals)
 
 
-def likeness(sizes: Tensor, others: Tensor, width: float) -> Tensor:
-    """How alike sizes are: (B, A) in 0-1, zeros for an unknown one.
-
-    Args:
-        sizes, others: (B,) and (A,) logarithms, NaN where unknown.
-        width: standard deviation of the logarithm of their ratio that still fits.
-    """
-    gap = (sizes[:, None] - others[None, :]) / width
-    return torch.exp(-(gap**2) / 2).nan_to_num(nan=0.0)
-
-
-def log_pixels(heads: Sequence[Facts]) -> Tensor:
-    """Logarithm of the circumference in pixels, (n,); NaN where age or spacing is unknown.
-
-    A head of an age takes the WHO median circumference of that age over its spacing.
-    """
-    found = np.full(len(heads), np.nan, np.float32)
-    for i, facts in enumerate(heads):
-        circumference = median_hc(facts.age_days) if facts.age_days else None  # mm
-        if circumference and facts.spacing:
-            found[i] = np.log(circumference / facts.spacing)
-    return torch.from_numpy(found)
-
-
-def _scaled(facts: Facts, scale: float, decimals: int | None = 2) -> Facts:
+def _scaled(facts: Facts, scale: float) -> Facts:
     """Spacing travels with the pixels: a picture magnified by ``scale`` has a smaller spacing."""
-    if facts.spacing is None:
-        return facts
-    spacing = facts.spacing / scale
-    return replace(facts, spacing=spacing if decimals is None else round(spacing, decimals))
+    return facts if facts.spacing is None else replace(facts, spacing=round(facts.spacing / scale, 2))

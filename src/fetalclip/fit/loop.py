@@ -25,14 +25,12 @@ from fetalclip.disk import replacing
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation
 from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
-from fetalclip.fit.batches import Batch, Batches, likeness
+from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
-from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
+from fetalclip.fit.objectives import contrastive, rivalry, supervised
 from fetalclip.fit.recipe import Recipe
-from fetalclip.fit.ruler import Ruler
 from fetalclip.fit.start import load_imagenet
-from fetalclip.fit.warmup import warm_up
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer
@@ -55,33 +53,27 @@ class Training:
         corpus: the pictures.
         out: run folder: ``recipe.json``, ``metrics.jsonl``, ``checkpoint.pt``, ``heldout.npz``.
         resume: go on from the folder's checkpoint when there is one.
-        cache: folder that keeps a warmed text tower for the next run with the same text side, or None.
 
     Raises:
         OutputError: the folder cannot be written.
         BadCheckpoint: the checkpoint is damaged or of another recipe.
     """
 
-    def __init__(
-        self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True, cache: Path | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True) -> None:
         self.recipe, self.out, self.corpus = recipe, out, corpus
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(recipe.seed)
         self.tokenizer, self.model = build(recipe)
         self.batches = Batches(corpus, recipe, lambda text: self.tokenizer.count([text])[0])
-        self.ruler = Ruler(recipe.model.embed_dim).to(self.device)
         self.model.to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, recipe, self.ruler), betas=(0.9, 0.98), eps=1e-6, fused=True
+            parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6, fused=True
         )
         self.total = len(self.batches) * recipe.optim.epochs
         self.epoch = 0
         if resume and (out / "checkpoint.pt").is_file():
             self._resume()
-        elif recipe.objective == "contrastive" and recipe.optim.text_steps:
-            warm_up(self.model, self.ruler, self._texts, self.batches.sampler, recipe, cache)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.made_with = self._made_with()
@@ -154,17 +146,10 @@ class Training:
         texts = self._texts(batch.texts)
         positive, unknown = batch.positive.to(self.device), batch.unknown.to(self.device)
         seen, scale, optim = self.model.encode_image(images), self.model.logit_scale.exp(), self.recipe.optim
-        end = positive.shape[1]
-        loss = contrastive(seen, texts[:end], scale, positive, unknown)
-        if batch.rivals < end:
-            rivals = slice(batch.rivals, end)
-            loss = loss + optim.rival_weight * rivalry(seen, texts[rivals], scale, positive[:, rivals])
-        if end < len(texts):
-            sizes, said = batch.sizes.to(self.device), batch.text_sizes.to(self.device)
-            told = sizing(seen, texts[end:], scale, likeness(sizes, said, optim.age_width))
-            told = told + self.ruler(seen, sizes, optim.age_width) + self.ruler(texts[end:], said, optim.age_width)
-            loss = loss + optim.age_weight * told
-        return loss
+        loss, rivals = contrastive(seen, texts, scale, positive, unknown), slice(batch.rivals, None)
+        if batch.rivals == len(batch.texts):
+            return loss
+        return loss + optim.rival_weight * rivalry(seen, texts[rivals], scale, positive[:, rivals])
 
     def _texts(self, texts: list[str]) -> Tensor:
         """Unit embeddings of the texts, (T, D); those of like length together, so that little is padding."""
@@ -205,7 +190,6 @@ class Training:
     def _checkpoint(self) -> None:
         state = {
             "model": self.model.state_dict(),
-            "ruler": self.ruler.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch": self.epoch,
             "recipe": json.dumps(self.recipe.to_dict(), sort_keys=True),
@@ -220,7 +204,6 @@ class Training:
             same = state["recipe"] == json.dumps(self.recipe.to_dict(), sort_keys=True)
             if same:
                 self.model.load_state_dict(state["model"])
-                self.ruler.load_state_dict(state["ruler"])
                 self.optimiser.load_state_dict(state["optimiser"])
                 self.epoch = int(state["epoch"])
         except Exception as error:  # torch raises many kinds for a damaged file
@@ -255,10 +238,10 @@ def build(recipe: Recipe) -> tuple[Tokenizer, DualEncoder]:
     return tokenizer, model
 
 
-def parameter_groups(model: DualEncoder, recipe: Recipe, ruler: Ruler) -> list[dict[str, Any]]:
+def parameter_groups(model: DualEncoder, recipe: Recipe) -> list[dict[str, Any]]:
     """Trained parameters by tower; no weight decay on norms, biases, tables of one dimension and the scale."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in [*model.named_parameters(), *ruler.named_parameters(prefix="ruler")]:
+    for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         rate = recipe.optim.rate_image if name.startswith("visual.") else recipe.optim.rate_text

@@ -67,7 +67,7 @@ class ModelRecipe:
     image_size: int = 192
     embed_dim: int = 256
     frozen_blocks: int = 5
-    text: TextConfig = field(default_factory=lambda: TextConfig(width=192))
+    text: TextConfig = field(default_factory=lambda: TextConfig(width=192, layers=3))
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,9 @@ class OptimRecipe:
         epochs, batch: passes over an epoch's draws, pictures a step.
         rate_image, rate_text, weight_decay, warmup_steps, clip: AdamW and its schedule.
         max_scale: the scale of the cosines is clamped to it.
-        text_steps: steps of the text tower on captions alone before it meets a picture; 0 for none.
         foreign_texts: captions of planes nobody has pictures of, false of every picture, in each batch.
         rival_texts: captions of the sub-planes in turn in each batch: true of some heads, false of the others.
         rival_weight: weight of telling the true rivals from the false ones.
-        age_texts: captions of heads of some age at some spacing in each batch, held against the size of its heads.
-        age_weight: weight of telling which of them fit.
-        age_width: how far sizes may differ to fit, as a standard deviation of their logarithm.
     """
 
     epochs: int = 10
@@ -95,13 +91,9 @@ class OptimRecipe:
     warmup_steps: int = 50
     clip: float = 1.0
     max_scale: float = 100.0
-    text_steps: int = 400
     foreign_texts: int = 8
     rival_texts: int = 9
     rival_weight: float = 2.0
-    age_texts: int = 24
-    age_weight: float = 1.0
-    age_width: float = 0.03
 
 
 @dataclass(frozen=True)
