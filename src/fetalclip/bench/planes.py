@@ -33,7 +33,7 @@ from fetalclip.data import Row, read_dataset
 from fetalclip.errors import DataMissing, UsageError
 from fetalclip.metrics import paired_difference
 
-__all__ = ["Options", "planes_from_predictions", "run"]
+__all__ = ["Options", "from_predictions", "planes_from_predictions", "run"]
 
 PLANES_DATA, HEADS_DATA = "fetal-planes-db", "hc18"
 PLANES = ("abdomen", "brain", "femur", "thorax")
@@ -42,6 +42,9 @@ SHORTCUT_GOAL = Goal(0.25, at_most=True)
 REFUSED_GOAL = Goal(0.05, at_most=True)
 HEADS_REFUSED_GOAL, HEADS_GOAL = Goal(0.03, at_most=True), Goal(0.97)
 DIFFERENCE_GOAL = Goal(-0.01)
+
+
+from_predictions = planes_from_predictions
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.frame import Frame
 from fetalclip.result import PlaneScores
 
-__all__ = ["Options", "run", "subplanes_from_predictions"]
+__all__ = ["Options", "from_predictions", "run", "subplanes_from_predictions"]
+
+
+from_predictions = subplanes_from_predictions
 
 
 class SubplaneModel(Protocol):

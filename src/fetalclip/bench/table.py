@@ -43,7 +43,9 @@ class Goal:
     def __str__(self) -> str:
         if self.upto is not None:
             return f"{self.target:g} to {self.upto:g}"
-        return f"{'±' if self.absolute else ''}{'<=' if self.at_most else '>='} {self.target:g}"
+        if self.absolute and self.at_most:
+            return f"within ±{self.target:g}"
+        return f"{'<=' if self.at_most else '>='} {self.target:g}"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: ``target`` and ``direction``; ``target_high`` and ``absolute`` where they say something."""
