@@ -169,7 +169,8 @@ def _order(names: Any, rows: int, path: Path, truth: Truth) -> Any:
     for row, name in enumerate(truth.name, 1):
         if name not in where:
             raise UnreadableInput(f"{path.name} has no row for {name:.80} (row {row} of the truth)", "every file")
-    strange = next((name for name in names if name not in set(truth.name)), None)
+    known = set(truth.name)
+    strange = next((name for name in names if name not in known), None)
     if strange is not None:
         raise UnreadableInput(f"{path.name}, row {where[strange] + 1}: {strange:.80} has no truth", "a file of --truth")
     return np.array([where[name] for name in truth.name])

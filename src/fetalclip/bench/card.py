@@ -23,7 +23,7 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
 
     Args:
         card: the model that was measured; must have a folder.
-        result: ``BenchResult.to_dict()`` of protocol ``planes`` or ``subplanes`` on this model.
+        result: ``BenchResult.to_dict()`` of a protocol on this model; its curves stay out of the folder.
         command: the command that gave the numbers, for the reader to repeat.
 
     Returns:
@@ -38,7 +38,8 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     measured = result["provenance"].get("model_sha256")
     if measured != card.sha256:
         raise UsageError("results of other weights than this folder's", "a result of the same weights")
-    measured_by = {**result, "command": command}
+    kept = {key: value for key, value in result.items() if key not in ("risk_coverage", "differences")}
+    measured_by = {**kept, "command": command}
     results = {**card.config.get("results", {}), f"bench_{result['protocol']}": measured_by}
     config = {**card.config, "results": results}
     text = render(config)
@@ -51,7 +52,7 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
 
 
 def render(config: Mapping[str, Any]) -> str:
-    """The card as Markdown, from a ``config.json`` that holds results of ``bench planes`` or ``bench subplanes``."""
+    """The card as Markdown, from a ``config.json`` that holds results of ``fetalclip bench``."""
     training = config["training"]
     recipe = training["recipe"]
     return "\n".join(
@@ -94,6 +95,7 @@ def render(config: Mapping[str, Any]) -> str:
             "",
             *_measured(config["results"].get("bench_planes"), ""),
             *_measured(config["results"].get("bench_subplanes"), "### Sub-planes of the brain"),
+            *_measured(config["results"].get("bench_ga"), "### Gestational age"),
             "## Limits",
             "",
             _limits(config["name"]),
@@ -154,6 +156,8 @@ def _table(result: Mapping[str, Any]) -> list[str]:
     lines = [_row(head), "|" + "---|" * len(head)]
     for metric in result["metrics"].values():
         goal = "" if metric["target"] is None else f"{metric['direction']} {metric['target']:g}"
+        goal += f" and {metric['target_high']:g}" if "target_high" in metric else ""
+        goal = goal.replace("at most ", "within ±") if metric.get("absolute") else goal
         met = {True: "yes", False: "no", None: ""}[metric["met"]]
         baseline = _number(metric.get("supervised", {}).get("value"))
         interval = f"{_number(metric['low'])} to {_number(metric['high'])}"

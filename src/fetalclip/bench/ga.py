@@ -30,7 +30,7 @@ from fetalclip.bench.refusals import spread
 from fetalclip.bench.table import BenchResult, Goal, Metric
 from fetalclip.clinical.growth import REFERENCE, chart
 from fetalclip.data import Row, read_dataset
-from fetalclip.errors import DataMissing, UsageError
+from fetalclip.errors import DataMissing, NotAvailable, UsageError
 from fetalclip.frame import Frame
 from fetalclip.io import read
 from fetalclip.metrics import Reals
@@ -111,12 +111,15 @@ def run(model: AgeModel, root: str | Path, options: Options | None = None) -> Be
         options: see `Options`.
 
     Raises:
+        NotAvailable: a model that estimates no ages.
         DataMissing: HC18 is absent or incomplete, or has no such head in the split.
         UsageError: an option is out of range, or a model gave another number of answers than it got frames.
         InputError: a picture of the data set cannot be read.
     """
     options = options or Options()
     check(options.split, options.limit)
+    if not hasattr(model, "ages"):
+        raise NotAvailable("this model estimates no ages", "a model with ages", "--scores or --predictions, --truth")
     began = time.perf_counter()
     heads = [row for row in read_dataset(DATA, root) if row.hc_mm is not None and FIRST_HC <= row.hc_mm <= LAST_HC]
     rows = spread([row for row in heads if row.split == options.split], options.limit)
