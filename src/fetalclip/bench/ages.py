@@ -121,8 +121,9 @@ class Ages:
         }
         low, high = self.low, self.high
         if low is not None and high is not None:
-            inside, wide = covered(self.age, low, high), high - low
-            statistics["interval_coverage"] = lambda rows: float(inside[rows].mean())
+            wide = high - low
+            inside = np.where(np.isfinite(wide), covered(self.age, low, high), np.nan)
+            statistics["interval_coverage"] = lambda rows: _mean(inside[rows])
             statistics["interval_width"] = lambda rows: _mean(wide[rows])
         return Scored(tuple(f"{mm:.4f} mm" for mm in self.hc), self.group, statistics)
 
@@ -136,7 +137,8 @@ class Ages:
 def age_metrics(ages: Ages, section: str, goals: dict[str, Goal] | None = None, prefix: str = "") -> list[Metric]:
     """Rows of the table: valid predictions, error, bias, limits of agreement, and intervals where there are some.
 
-    A head without an estimate is no valid prediction and no error; whether there is one has its own row.
+    A head without an estimate is no valid prediction and no error; whether there is one has its own row. Coverage and
+    width are of the heads that have an interval.
 
     Args:
         ages: what a method said.
@@ -164,10 +166,10 @@ def age_metrics(ages: Ages, section: str, goals: dict[str, Goal] | None = None, 
     add("limit_high", "upper 95 % limit of agreement, days", agreement.high, IN_DAYS)
     add("proportional_bias", "slope of the error on age", agreement.slope)
     if ages.low is not None and ages.high is not None:
-        inside = ages.estimate(covered(ages.age, ages.low, ages.high))
-        add("interval_coverage", "90 % interval holds the HC-equivalent age", inside)
         told = ages.where(np.isfinite(ages.high - ages.low))
         if told.low is not None and told.high is not None and len(told):
+            inside = told.estimate(covered(told.age, told.low, told.high))
+            add("interval_coverage", "90 % interval holds the HC-equivalent age", inside)
             wide = interval_width(told.low, told.high, told.group, RESAMPLES, SEED)
             add("interval_width", "mean width of that interval, days", wide, IN_DAYS)
     return rows

@@ -34,6 +34,7 @@ from fetalclip.metrics import (
 
 RESAMPLES = 1000
 SEED = 0
+FACTS = ("machine", "operator")  # of a picture: what subgroups are told apart by
 
 
 @dataclass(frozen=True, eq=False)

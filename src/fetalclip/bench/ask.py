@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fetalclip.bench.answers import Answers
+from fetalclip.bench.answers import FACTS, Answers
 from fetalclip.clinical.vocabulary import ALIASES
 from fetalclip.data import Row
 from fetalclip.errors import UsageError
@@ -24,7 +24,6 @@ from fetalclip.io import read
 from fetalclip.result import PlaneScores
 
 BATCH = 32
-FACTS = ("machine", "operator")  # of a row: what subgroups are told apart by
 
 Way = Callable[[list[Frame]], Sequence[PlaneScores]]
 Step = Callable[[int], None]

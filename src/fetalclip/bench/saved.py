@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fetalclip.bench.answers import Answers
+from fetalclip.bench.answers import FACTS, Answers
 from fetalclip.bench.candidates import LEFT_OUT, check_scored, checked, named
 from fetalclip.errors import UnreadableInput
 from fetalclip.metrics import Reals
 
-FACTS = ("machine", "operator")
 _SHAPE = (
     'one JSON object {"prediction": [...], "label": [...]}, optionally "group", "machine", "operator" and "scores" '
     "([{class: probability}, ...]), lists of one length"
