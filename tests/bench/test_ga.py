@@ -137,16 +137,16 @@ class Fake:
     def __init__(self) -> None:
         self.seen: list[Frame] = []
 
-    def ages(self, frames: Sequence[Frame]) -> list[Said]:
-        self.seen += frames
-        levels = [int(frame.gray[0, 0]) for frame in frames]
+    def age(self, scans: Sequence[Frame]) -> list[Said]:
+        self.seen += scans
+        levels = [int(frame.gray[0, 0]) for frame in scans]
         return [Said(None) if g == 250 else Said(g + 2.0, g - 8.0, g + 12.0, g == 110) for g in levels]
 
 
 class Scorer(Fake):
-    def age_scores(self, frames: Sequence[Frame]) -> np.ndarray:
-        scores = np.zeros((len(frames), 175))
-        for row, frame in enumerate(frames):
+    def age_scores(self, scans: Sequence[Frame]) -> np.ndarray:
+        scores = np.zeros((len(scans), 175))
+        for row, frame in enumerate(scans):
             day = int(frame.gray[0, 0]) - 98
             scores[row, max(day - 7, 0) : day + 8] = 1.0
         return scores
@@ -211,12 +211,12 @@ def test_another_side_and_a_quick_look_say_so(root: Path) -> None:
 
 def test_what_a_model_must_not_do(root: Path, tmp_path: Path) -> None:
     class Short(Fake):
-        def ages(self, frames: Sequence[Frame]) -> list[Said]:
+        def age(self, scans: Sequence[Frame]) -> list[Said]:
             return [Said(150.0)]
 
     class Narrow(Scorer):
-        def age_scores(self, frames: Sequence[Frame]) -> np.ndarray:
-            return np.zeros((len(frames), 174))
+        def age_scores(self, scans: Sequence[Frame]) -> np.ndarray:
+            return np.zeros((len(scans), 174))
 
     with pytest.raises(UsageError, match="1 answers for"):
         _run(Short(), root)
@@ -224,5 +224,5 @@ def test_what_a_model_must_not_do(root: Path, tmp_path: Path) -> None:
         _run(Narrow(), root)
     with pytest.raises(DataMissing):
         _run(Fake(), tmp_path / "nowhere")
-    with pytest.raises(NotAvailable, match="no ages"):
+    with pytest.raises(NotAvailable, match="no age"):
         _run(object(), root)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ class AgeAnswer(Protocol):
 
     @property
     def days(self) -> float | None:
-        """The estimate: the HC-equivalent age in days; None where there is none. Given also where it abstained."""
+        """The estimate: the HC-equivalent age in days; None where there is none."""
 
     @property
     def model_low(self) -> float | None:
@@ -63,17 +63,17 @@ class AgeAnswer(Protocol):
 
     @property
     def abstained(self) -> bool:
-        """Whether a user would be given no age."""
+        """Whether a user would be given no age. A number that is there all the same is scored."""
 
 
 class AgeModel(Protocol):
     """Anything that estimates ages: what ``run`` needs of a model.
 
-    ``ages`` takes frames whose ``mm_per_pixel`` is set (native pixels; nothing is resized) and gives one answer for
-    each, in their order; it does not raise for a frame it would refuse, it answers with ``days`` None.
+    ``age`` takes frames whose ``mm_per_pixel`` is set (native pixels; nothing is resized) and gives one answer for each,
+    in their order. A frame that it would refuse is answered with ``days`` None; what it raises ends the measurement.
     """
 
-    def ages(self, frames: Sequence[Frame]) -> Sequence[AgeAnswer]:
+    def age(self, scans: Sequence[Frame]) -> Sequence[AgeAnswer]:
         """One answer for each frame."""
         ...
 
@@ -82,7 +82,7 @@ class AgeModel(Protocol):
 class AgeScorer(Protocol):
     """A model that also gives the scores of the published method: then its rule has rows of its own."""
 
-    def age_scores(self, frames: Sequence[Frame]) -> npt.NDArray[Any]:
+    def age_scores(self, scans: Sequence[Frame]) -> npt.NDArray[Any]:
         """100 x cosine, averaged over templates, of each frame with the prompts of 98 to 272 days: (n, 175)."""
         ...
 
@@ -111,15 +111,15 @@ def run(model: AgeModel, root: str | Path, options: Options | None = None) -> Be
         options: see `Options`.
 
     Raises:
-        NotAvailable: a model that estimates no ages.
+        NotAvailable: a model that estimates no age.
         DataMissing: HC18 is absent or incomplete, or has no such head in the split.
         UsageError: an option is out of range, or a model gave another number of answers than it got frames.
         InputError: a picture of the data set cannot be read.
     """
     options = options or Options()
     check(options.split, options.limit)
-    if not hasattr(model, "ages"):
-        raise NotAvailable("this model estimates no ages", "a model with ages", "--scores or --predictions, --truth")
+    if not hasattr(model, "age"):
+        raise NotAvailable("this model estimates no age", "a model that does", "--scores or --predictions, --truth")
     began = time.perf_counter()
     heads = [row for row in read_dataset(DATA, root) if row.hc_mm is not None and FIRST_HC <= row.hc_mm <= LAST_HC]
     rows = spread([row for row in heads if row.split == options.split], options.limit)
@@ -230,7 +230,7 @@ def _ask(model: AgeModel, rows: Sequence[Row], show: bool) -> tuple[Ages, Ages |
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             frames = [read(row.path).with_spacing(row.mm_per_pixel) for row in part]
-            said = model.ages(frames)
+            said = model.age(frames)
             if len(said) != len(frames):
                 raise UsageError(f"{len(said)} answers for {len(frames)} frames", "one answer for every frame")
             answers += said

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fetalclip import __version__
 from fetalclip.bench.answers import RESAMPLES, SEED
-from fetalclip.bench.rows import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
+from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
 from fetalclip.bench.saved import read_answers
 from fetalclip.bench.table import BenchResult, Goal, Metric
 
