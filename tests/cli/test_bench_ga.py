@@ -79,6 +79,7 @@ def test_two_score_files(scores, truth, tmp_path, capsys):
         (["--scores", "s.npz", "--truth", "t.csv", "--root", "."], 2, "both --root"),
         (["--root", ".", "--truth", "t.csv"], 2, "--truth with --root"),
         (["--root", "no-such-folder"], 3, "no-such-folder"),
+        (["--root", ".", "--split", "all"], 2, "'all'"),
         (["--root", ".", "--versus", "no-such-model"], 3, "no-such-model"),
         (["--scores", "no-such.npz", "--truth", "no-such.csv"], 1, "no-such.csv"),
         (["--root", ".", "--versus", "fetalclip-tiny", "--card"], 2, "--card"),

@@ -103,7 +103,7 @@ def read_scores(path: Path, truth: Truth) -> tuple[Reals, str]:
     if len(bad):
         row, day = (int(i) for i in bad[0])
         where = f"row {row + 1} ({truth.name[row]:.80}), day {DAYS[day]}"
-        raise UnreadableInput(f"{path.name}, {where}: the score {scores[row, day]}", "a finite number", _SCORES)
+        raise UnreadableInput(f"{path.name}, {where}: the score {scores[row, day]}", "a finite number")
     return scores.astype(np.float64), digest
 
 
@@ -134,7 +134,7 @@ def read_ages(path: Path, truth: Truth) -> tuple[Reals, Reals | None, Reals | No
         crossed = np.flatnonzero((low > high) | (np.isfinite(low) != np.isfinite(high)))
         if crossed.size:
             at = int(crossed[0])
-            where = f"{path.name} ({truth.name[at]:.80})"
+            where = f"{path.name}, row {order[at] + 1} ({truth.name[at]:.80})"
             raise UnreadableInput(f"{where}: an interval from {low[at]:g} to {high[at]:g}", "low at most high")
     return told["days"], low, high, digest
 

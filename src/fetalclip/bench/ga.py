@@ -69,8 +69,8 @@ class AgeAnswer(Protocol):
 class AgeModel(Protocol):
     """Anything that estimates ages: what ``run`` needs of a model.
 
-    ``age`` takes frames whose ``mm_per_pixel`` is set (native pixels; nothing is resized) and gives one answer for each,
-    in their order. A frame that it would refuse is answered with ``days`` None; what it raises ends the measurement.
+    ``age`` takes frames whose ``mm_per_pixel`` is set (native pixels; nothing is resized) and gives one answer for
+    each, in their order. A frame that it would refuse is answered with ``days`` None; what it raises ends the run.
     """
 
     def age(self, scans: Sequence[Frame]) -> Sequence[AgeAnswer]:

@@ -23,9 +23,9 @@ from fetalclip import __version__
 from fetalclip.bench import refusals
 from fetalclip.bench.answers import RESAMPLES, SEED, Answers
 from fetalclip.bench.ask import PlaneModel, Way, ask, from_row, progress
+from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
 from fetalclip.bench.predictions import F1_GOAL, planes_from_predictions
 from fetalclip.bench.protocol import INTERVAL, OVERLAYS, cautions, check, named, plane_rows, sources
-from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
 from fetalclip.bench.table import BenchResult, Goal, Metric
 from fetalclip.clinical.growth import FIRST_DAY, median_hc
 from fetalclip.clinical.prompts import load_prompts

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 from fetalclip import __version__
 from fetalclip.bench.answers import RESAMPLES, SEED, Answers
 from fetalclip.bench.ask import Way, ask, from_row, progress
+from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
 from fetalclip.bench.predictions import SUBPLANE_CALIBRATION_GOAL, SUBPLANE_F1_GOAL, subplanes_from_predictions
 from fetalclip.bench.protocol import INTERVAL, OVERLAYS, cautions, check, named, plane_rows, sources
-from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
 from fetalclip.bench.table import BenchResult, Metric
 from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.frame import Frame

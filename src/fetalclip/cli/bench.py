@@ -150,6 +150,10 @@ def ga(  # noqa: PLR0913  (one parameter per option)
         if (file is None) != (truth is None):
             found = "--truth with --root" if file is None else "no --truth"
             raise UsageError(found, "--truth with --scores or --predictions, and only there", "--truth truth.csv")
+        if file is None:
+            from fetalclip.bench.protocol import check
+
+            check(split, n)
 
     def measure(loaded: Any) -> BenchResult:
         from fetalclip.bench.ga import Options, run
