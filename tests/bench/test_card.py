@@ -105,6 +105,23 @@ def test_each_protocol_has_its_own_part_and_leaves_the_other_alone(card: Card) -
     assert path.read_text("utf-8").count("### Sub-planes of the brain") == 1
 
 
+def test_ages_have_their_goals_in_words_and_leave_their_curves_out(card: Card) -> None:
+    base = result_of(card)
+    like = base["metrics"]["macro_f1"]  # type: ignore[index]
+    ages = {
+        "bias": {**like, "title": "bias, days", "target": 1.5, "direction": "at most", "absolute": True},
+        "interval_coverage": {**like, "target": 0.87, "direction": "between", "target_high": 0.93},
+    }
+    result = {**base, "protocol": "ga", "metrics": ages, "differences": {"estimate": [1.0]}, "risk_coverage": [1]}
+    path = write_card(card, result, "fetalclip bench ga --root DIR")
+    text = path.read_text("utf-8")
+    assert "### Gestational age" in text
+    assert "within ±1.5 | no |" in text
+    assert "between 0.87 and 0.93 | no |" in text
+    kept = read_folder(path.parent).config["results"]["bench_ga"]
+    assert not {"differences", "risk_coverage"} & set(kept)
+
+
 def test_subplanes_alone_make_a_card_too(card: Card) -> None:
     fresh = replace(card, config={**card.config, "results": {}})
     text = write_card(fresh, {**result_of(card), "protocol": "subplanes"}, "x").read_text("utf-8")

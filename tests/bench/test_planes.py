@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fetalclip.bench import answers, planes, refusals
-from fetalclip.bench.answers import Picture, ask
+from fetalclip.bench.ask import Picture, ask
 from fetalclip.data import read_dataset
 from fetalclip.errors import DataMissing, UsageError
 from fetalclip.frame import Frame
@@ -42,7 +42,8 @@ def _add_planes(root: Path) -> None:
     def add(patient: int, published: str, level: int, train: int) -> None:
         name = f"Patient{patient}_Plane{len(lines)}_1_of_1"
         _save(folder / "Images" / f"{name}.png", level)
-        lines.append(f"{name};{patient};{published};Not A Brain;Op. 1;Aloka;{train}\n")
+        machine, operator = ("Aloka", "Op. 1") if patient < 90003 else ("Voluson E6", "Op. 2")
+        lines.append(f"{name};{patient};{published};Not A Brain;{operator};{machine};{train}\n")
 
     for patient in range(90001, 90009):
         for plane, level in GRAY.items():
@@ -182,6 +183,23 @@ def test_heads_held_and_all(root: Path) -> None:
     assert result["hc18_brain"].found.low < 1.0  # never seen to fail is not sure to succeed
 
 
+def test_machines_and_operators_have_tables_of_their_own(root: Path) -> None:
+    class Aloka(Fake):
+        """Wrong on the first patients, whose pictures come first."""
+
+        def _one(self, frame: Frame, prompts: Any, overlay: str) -> PlaneScores:
+            self.wrong = {"femur": "abdomen"} if "Patient90001" in frame.source else {}
+            return super()._one(frame, prompts, overlay)
+
+    result = _run(Aloka(), root)
+    parts = {(part.by, part.name): {m.name: m.found for m in part.metrics} for part in result.subgroups}
+    assert set(parts) == {("machine", "Aloka"), ("machine", "Voluson E6"), ("operator", "Op. 1"), ("operator", "Op. 2")}
+    assert parts["machine", "Aloka"]["accuracy"].value == pytest.approx(7 / 8)
+    assert parts["machine", "Voluson E6"]["accuracy"].value == 1.0
+    assert (parts["operator", "Op. 2"]["macro_f1"].n, parts["operator", "Op. 2"]["macro_f1"].groups) == (24, 6)
+    assert parts["machine", "Aloka"]["abstained"].value == 0.0
+
+
 def test_null_row_is_the_best_constant_answer(root: Path) -> None:
     null = _run(Fake(), root).null["constant answer"]
     assert null["macro_f1"] == pytest.approx(0.1)
@@ -216,6 +234,7 @@ def test_json_form(root: Path) -> None:
     assert data["metrics"]["abstained"]["direction"] == "at most"
     assert data["metrics"]["macro_f1_keep"]["met"] is None
     assert data["provenance"]["split"] == "split-v1 test"
+    assert [source["name"] for source in data["provenance"]["data"]] == ["fetal-planes-db", "hc18"]
     assert [point["n"] for point in data["reliability"]] == [32]
     assert str(root) not in json.dumps(data)
 

@@ -57,6 +57,7 @@ def test_planes_rows(root: Path) -> None:
     rows = _by_name(read_dataset("fetal-planes-db", root))
     brain = rows["Patient90001_Plane3_1_of_2.png"]
     assert (brain.plane, brain.subplane, brain.machine) == ("brain", "trans-cerebellum", "Voluson E6")
+    assert brain.operator == "Op. 1"
     assert (brain.group, brain.fold, brain.split) == ("FPDB:90001", -1, "test")
     assert brain.path.is_file()
     thorax = rows["Patient90002_Plane6_1_of_1.png"]

@@ -153,3 +153,30 @@ def test_the_points_of_a_curve_by_hand() -> None:
     assert (first.accuracy_low, first.accuracy_high) == pytest.approx(metrics.wilson(1, 2))
     assert (last.n, last.accuracy, last.confidence) == (1, 1.0, pytest.approx(0.98))
     assert last.to_dict()["accuracy_high"] == 1.0
+
+
+def test_bins_of_equal_count_by_hand() -> None:
+    p = np.array([0.9, 0.6, 0.8, 0.7])
+    right = np.array([True, False, True, False])
+    # two bins: |0 - 0.65| and |1 - 0.85|, half of the answers each
+    assert metrics.adaptive_calibration_error(p, right, bins=2) == pytest.approx((0.65 + 0.15) / 2)
+    # as many bins as answers: the mean distance
+    assert metrics.adaptive_calibration_error(p, right) == pytest.approx((0.1 + 0.6 + 0.2 + 0.7) / 4)
+    assert math.isnan(metrics.adaptive_calibration_error(*EMPTY))
+
+
+def test_equal_counts_see_what_one_wide_bin_hides() -> None:
+    # 0.99 is right in 90 %, 0.96 in 100 % of the answers: in one bin of 1/15 the two gaps cancel
+    p = np.array([0.99] * 100 + [0.96] * 100)
+    right = np.array([True] * 95 + [False] * 5 + [True] * 100)
+    assert metrics.expected_calibration_error(p, right) == pytest.approx(0.0, abs=1e-9)
+    assert metrics.adaptive_calibration_error(p, right, bins=2) == pytest.approx(0.04)
+
+
+@given(st.permutations(range(12)))
+@settings(max_examples=20)
+def test_the_order_of_equal_answers_plays_no_part(order: list[int]) -> None:
+    p = np.array([0.5] * 6 + [0.8] * 6)
+    right = np.array([True, False, True, False, False, True] + [True] * 5 + [False])
+    wanted = metrics.adaptive_calibration_error(p, right, bins=4)
+    assert metrics.adaptive_calibration_error(p[order], right[order], bins=4) == pytest.approx(wanted)

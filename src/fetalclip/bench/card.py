@@ -25,7 +25,7 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
 
     Args:
         card: the model that was measured; must have a folder.
-        result: ``BenchResult.to_dict()`` of protocol ``planes`` or ``subplanes`` on this model.
+        result: ``BenchResult.to_dict()`` of a protocol on this model; its curves stay out of the folder.
         command: the command that gave the numbers, for the reader to repeat.
 
     Returns:
@@ -38,7 +38,8 @@ def write_card(card: Card, result: Mapping[str, Any], command: str) -> Path:
     measured = result["provenance"].get("model_sha256")
     if card.folder is not None and measured != card.sha256:
         raise UsageError("results of other weights than this folder's", "a result of the same weights")
-    return _keep(card, f"bench_{result['protocol']}", {**result, "command": command})
+    kept = {key: value for key, value in result.items() if key not in ("risk_coverage", "differences")}
+    return _keep(card, f"bench_{result['protocol']}", {**kept, "command": command})
 
 
 def write_rows(card: Card, key: str, block: Mapping[str, Any]) -> Path:
@@ -83,7 +84,7 @@ def unrecorded(config: Mapping[str, Any]) -> list[str]:
 
 
 def render(config: Mapping[str, Any]) -> str:
-    """The card as Markdown, from a ``config.json`` that holds results of ``bench planes`` or ``bench subplanes``."""
+    """The card as Markdown, from a ``config.json`` that holds results of ``fetalclip bench``."""
     training, results = config["training"], config.get("results", {})
     recipe = training["recipe"]
     return "\n".join(
@@ -126,6 +127,7 @@ def render(config: Mapping[str, Any]) -> str:
             "",
             *_measured(results.get("bench_planes"), ""),
             *_measured(results.get("bench_subplanes"), "### Sub-planes of the brain"),
+            *_measured(results.get("bench_ga"), "### Gestational age"),
             *(line for key in rows.BLOCKS if key in results for line in rows.section(key, results[key])),
             "## Limits",
             "",
@@ -187,6 +189,8 @@ def _table(result: Mapping[str, Any]) -> list[str]:
     lines = [_row(head), "|" + "---|" * len(head)]
     for metric in result["metrics"].values():
         goal = "" if metric["target"] is None else f"{metric['direction']} {metric['target']:g}"
+        goal += f" and {metric['target_high']:g}" if "target_high" in metric else ""
+        goal = goal.replace("at most ", "within ±") if metric.get("absolute") else goal
         met = {True: "yes", False: "no", None: ""}[metric["met"]]
         baseline = _number(metric.get("supervised", {}).get("value"))
         interval = f"{_number(metric['low'])} to {_number(metric['high'])}"

@@ -21,32 +21,11 @@ import numpy as np
 
 from fetalclip import __version__
 from fetalclip.bench import refusals
-from fetalclip.bench.answers import (
-    RESAMPLES,
-    SEED,
-    Answers,
-    PlaneModel,
-    Way,
-    ask,
-    from_row,
-    progress,
-)
-from fetalclip.bench.predictions import (
-    F1_GOAL,
-    class_metrics,
-    confusion,
-    null_rows,
-    planes_from_predictions,
-)
-from fetalclip.bench.protocol import (
-    INTERVAL,
-    OVERLAYS,
-    calibration_metrics,
-    cautions,
-    check,
-    named,
-    plane_rows,
-)
+from fetalclip.bench.answers import RESAMPLES, SEED, Answers
+from fetalclip.bench.ask import PlaneModel, Way, ask, from_row, progress
+from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
+from fetalclip.bench.predictions import F1_GOAL, planes_from_predictions
+from fetalclip.bench.protocol import INTERVAL, OVERLAYS, cautions, check, named, plane_rows, sources
 from fetalclip.bench.table import BenchResult, Goal, Metric
 from fetalclip.clinical.growth import FIRST_DAY, median_hc
 from fetalclip.clinical.prompts import load_prompts
@@ -54,14 +33,18 @@ from fetalclip.data import Row, read_dataset
 from fetalclip.errors import DataMissing, UsageError
 from fetalclip.metrics import paired_difference
 
-__all__ = ["Options", "planes_from_predictions", "run"]
+__all__ = ["Options", "from_predictions", "planes_from_predictions", "run"]
 
+PLANES_DATA, HEADS_DATA = "fetal-planes-db", "hc18"
 PLANES = ("abdomen", "brain", "femur", "thorax")
 FEW = "planes-4"
 SHORTCUT_GOAL = Goal(0.25, at_most=True)
 REFUSED_GOAL = Goal(0.05, at_most=True)
 HEADS_REFUSED_GOAL, HEADS_GOAL = Goal(0.03, at_most=True), Goal(0.97)
 DIFFERENCE_GOAL = Goal(-0.01)
+
+
+from_predictions = planes_from_predictions
 
 
 @dataclass(frozen=True)
@@ -105,7 +88,7 @@ def run(
     _check(options)
     began = time.perf_counter()
     rows = plane_rows(root, options.split, options.limit, lambda row: row.plane in PLANES, ", ".join(PLANES))
-    notes = []
+    notes, data = [], [PLANES_DATA]
     count = len(load_prompts(options.prompts))
     ways = _ways(model, options.prompts, supervised)
     with progress("planes", len(rows), options.show_progress) as step:
@@ -113,23 +96,28 @@ def run(
     metrics = _headline(said, count) + _details(said, count)
     default = ways["many mask"]
     try:
-        heads = refusals.spread(read_dataset("hc18", root), options.limit)
+        heads = refusals.spread(read_dataset(HEADS_DATA, root), options.limit)
         metrics += _heads(default, heads, options)
+        data.append(HEADS_DATA)
     except DataMissing as error:
         notes.append(f"HC18 rows left out. {error}")
     drawn = options.distractors if options.limit is None else min(options.limit, options.distractors)
     with progress("not a plane", refusals.total(drawn), options.show_progress) as step:
         metrics += refusals.measure(default, rows, drawn, options.far_dir, step)
-    many = said["many mask"]
+    few, many = said["few mask"], said["many mask"]
+    compared = {"macro_f1": few.macro_f1(), f"macro_f1_{count}": many.macro_f1()}
     return BenchResult(
         "planes",
         len(rows),
         tuple(metrics),
         null_rows(many),
         confusion(many),
-        _provenance(model, supervised, options) | {"seconds": time.perf_counter() - began},
+        _provenance(model, supervised, options) | {"data": sources(*data), "seconds": time.perf_counter() - began},
         (*notes, *cautions(options.split, options.limit)),
         many.reliability(),
+        many.risk_coverage(),
+        subgroups(many),
+        scored=scored(many, compared),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the protocols on standard planes share: overlays, options, calibration rows, provenance."""
+"""What the protocols share: overlays, options, rows of a data set, provenance."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fetalclip.bench.answers import Answers
 from fetalclip.bench.refusals import spread
-from fetalclip.bench.table import Goal, Metric
-from fetalclip.data import Row, read_dataset
+from fetalclip.data import LICENSES, Row, read_dataset
 from fetalclip.errors import DataMissing, UsageError
 
 OVERLAYS = {"mask": "overlay masked", "keep": "as is", "only": "overlay alone, anatomy blanked"}
@@ -57,30 +55,6 @@ def plane_rows(root: str | Path, split: str, limit: int | None, wanted: Callable
     return spread(rows, limit)
 
 
-def calibration_metrics(
-    answers: Answers, section: str, baseline: Answers | None = None, goal: Goal | None = None
-) -> list[Metric]:
-    """Brier score and both calibration errors; nothing of answers without probabilities.
-
-    Args:
-        answers: what a model said.
-        section: heading of the rows.
-        baseline: of the supervised baseline.
-        goal: of the plain calibration error.
-    """
-    rows = []
-    for name, title, which, target in (
-        ("brier", "Brier score (0 to 2)", Answers.brier, None),
-        ("ece", "calibration error (15 bins)", Answers.calibration, goal),
-        ("ece_corrected", "calibration error, bias-corrected", Answers.corrected_calibration, None),
-    ):
-        if answers.table is None:
-            continue
-        other = baseline.estimate(which(baseline)) if baseline is not None and baseline.table is not None else None
-        rows.append(Metric(name, title, section, answers.estimate(which(answers)), target, other))
-    return rows
-
-
 def named(model: Any) -> dict[str, Any]:
     """Which model was measured, for the provenance; None for what a stand-in does not say."""
     card, encoder = getattr(model, "card", None), getattr(model, "encoder", None)
@@ -90,3 +64,8 @@ def named(model: Any) -> dict[str, Any]:
         "license": getattr(card, "license", None),
         "engine": getattr(encoder, "engine", None),
     }
+
+
+def sources(*names: str) -> list[dict[str, str]]:
+    """Name, licence and citation of the data sets that were measured on, for the provenance."""
+    return [{"name": name, "license": LICENSES[name].license, "citation": LICENSES[name].citation} for name in names]

@@ -11,7 +11,8 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from fetalclip.bench.answers import Answers, Picture, Step, Way, ask, joined
+from fetalclip.bench.answers import Answers, joined
+from fetalclip.bench.ask import Picture, Step, Way, ask
 from fetalclip.bench.table import Goal, Metric
 from fetalclip.data import Row
 from fetalclip.errors import DataMissing, InputError

@@ -17,22 +17,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fetalclip import __version__
-from fetalclip.bench.answers import RESAMPLES, SEED, Answers, Way, ask, from_row, progress
-from fetalclip.bench.predictions import (
-    SUBPLANE_CALIBRATION_GOAL,
-    SUBPLANE_F1_GOAL,
-    class_metrics,
-    confusion,
-    null_rows,
-    subplanes_from_predictions,
-)
-from fetalclip.bench.protocol import INTERVAL, OVERLAYS, calibration_metrics, cautions, check, named, plane_rows
+from fetalclip.bench.answers import RESAMPLES, SEED, Answers
+from fetalclip.bench.ask import Way, ask, from_row, progress
+from fetalclip.bench.plane_metrics import calibration_metrics, class_metrics, confusion, null_rows, scored, subgroups
+from fetalclip.bench.predictions import SUBPLANE_CALIBRATION_GOAL, SUBPLANE_F1_GOAL, subplanes_from_predictions
+from fetalclip.bench.protocol import INTERVAL, OVERLAYS, cautions, check, named, plane_rows, sources
 from fetalclip.bench.table import BenchResult, Metric
 from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.frame import Frame
 from fetalclip.result import PlaneScores
 
-__all__ = ["Options", "run", "subplanes_from_predictions"]
+__all__ = ["Options", "from_predictions", "run", "subplanes_from_predictions"]
+
+
+from_predictions = subplanes_from_predictions
 
 
 class SubplaneModel(Protocol):
@@ -89,6 +87,7 @@ def run(model: SubplaneModel, root: str | Path, options: Options | None = None) 
         "split": f"split-v1 {options.split}",
         "prompts": [Path(options.prompts).name],
         "limit": options.limit,
+        "data": sources("fetal-planes-db"),
         "resamples": RESAMPLES,
         "seed": SEED,
         "interval": INTERVAL,
@@ -103,6 +102,9 @@ def run(model: SubplaneModel, root: str | Path, options: Options | None = None) 
         provenance,
         tuple(cautions(options.split, options.limit)),
         masked.reliability(),
+        masked.risk_coverage(),
+        subgroups(masked),
+        scored=scored(masked, {"macro_f1": masked.macro_f1()}),
     )
 
 

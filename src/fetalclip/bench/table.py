@@ -1,38 +1,61 @@
-"""What a protocol hands back: named metrics with intervals and goals, as JSON and as a table. No torch."""
+"""What a protocol hands back: named metrics with intervals and goals, subgroups, curves; as JSON. No torch."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from fetalclip.metrics import Counts, Estimate, ReliabilityBin
+from fetalclip.metrics import Agreement, Counts, Estimate, Reals, ReliabilityBin, RiskPoint, Statistic
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA = "fetalclip.bench/1"
-_WIDTH = 200  # characters at most; the table takes what it needs
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A number to reach: at least (or at most) ``target``. It is met or missed by the value, not by its interval."""
+    """A number to reach, met or missed by the value and not by its interval.
+
+    Attributes:
+        target: at least this.
+        at_most: at most this instead.
+        absolute: the value counts without its sign.
+        upto: not more than this either.
+    """
 
     target: float
     at_most: bool = False
+    absolute: bool = False
+    upto: float | None = None
 
     def met(self, value: float) -> bool | None:
         """Whether ``value`` reaches the goal; None when it is not a number."""
         if math.isnan(value):
             return None
-        return value <= self.target if self.at_most else value >= self.target
+        value = abs(value) if self.absolute else value
+        if self.at_most:
+            return value <= self.target
+        return value >= self.target and (self.upto is None or value <= self.upto)
 
     def __str__(self) -> str:
+        if self.upto is not None:
+            return f"{self.target:g} to {self.upto:g}"
+        if self.absolute and self.at_most:
+            return f"within ±{self.target:g}"
         return f"{'<=' if self.at_most else '>='} {self.target:g}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: ``target`` and ``direction``; ``target_high`` and ``absolute`` where they say something."""
+        direction = "at most" if self.at_most else "at least" if self.upto is None else "between"
+        return {
+            "target": self.target,
+            "direction": direction,
+            **({"target_high": self.upto} if self.upto is not None else {}),
+            **({"absolute": True} if self.absolute else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -43,10 +66,12 @@ class Metric:
         name: key in the JSON.
         title: what a reader sees.
         section: heading under which it stands.
-        found: value and interval, a fraction 0 to 1 (a difference: -1 to 1).
+        found: value and interval, a fraction 0 to 1 (a difference: -1 to 1) unless ``measured_in`` says otherwise.
         goal: the number to reach, or None.
         baseline: the same measured on the supervised baseline, or None.
         unit: what ``found.groups`` counts.
+        measured_in: ``days``, or empty for a fraction.
+        rival: the same measured on the model of ``--versus``, or None.
     """
 
     name: str
@@ -56,20 +81,23 @@ class Metric:
     goal: Goal | None = None
     baseline: Estimate | None = None
     unit: str = "patients"
+    measured_in: str = ""
+    rival: Estimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: unrounded; what is not defined is None."""
         return {
             "section": self.section,
             "title": self.title,
-            **_numbers(self.found),
+            **numbers(self.found),
             "n": self.found.n,
             "groups": self.found.groups,
             "group_unit": self.unit,
-            "target": self.goal.target if self.goal else None,
-            "direction": None if self.goal is None else ("at most" if self.goal.at_most else "at least"),
+            "measured_in": self.measured_in or None,
+            **(self.goal.to_dict() if self.goal else {"target": None, "direction": None}),
             "met": self.goal.met(self.found.value) if self.goal else None,
-            **({"supervised": _numbers(self.baseline)} if self.baseline else {}),
+            **({"supervised": numbers(self.baseline)} if self.baseline else {}),
+            **({"versus": numbers(self.rival)} if self.rival else {}),
         }
 
 
@@ -86,6 +114,65 @@ class Confusion:
         return {"truth": list(self.truth), "answers": list(self.answers), "counts": self.counts.tolist()}
 
 
+@dataclass(frozen=True)
+class Subgroup:
+    """Some metrics on a part of the pictures.
+
+    Attributes:
+        by: what parts them, such as ``machine``.
+        name: of this part.
+        metrics: the same in every part of one kind; their ``section`` is empty.
+    """
+
+    by: str
+    name: str
+    metrics: tuple[Metric, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        found = {metric.name: metric.to_dict() for metric in self.metrics}
+        return {"by": self.by, "name": self.name, "metrics": found}
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Every estimate beside its truth, (n,) each, and how they agree: what a Bland-Altman plot shows. No names."""
+
+    estimate: Reals
+    truth: Reals
+    agreement: Agreement
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        found = self.agreement
+        return {
+            "estimate": [round(float(value), 3) for value in self.estimate],
+            "truth": [round(float(value), 3) for value in self.truth],
+            "bias": numbers(found.bias),
+            "low": numbers(found.low),
+            "high": numbers(found.high),
+            "sd": None if math.isnan(found.sd) else found.sd,
+            "slope": numbers(found.slope),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a paired comparison needs: the rows that were scored, and the scores as functions of chosen rows.
+
+    Attributes:
+        truth: of every row; two results are of the same pictures when these are the same.
+        group: of every row.
+        statistics: the headline metrics by name.
+        grouped: False where every row was taken for a group of its own because none was given.
+    """
+
+    truth: tuple[str, ...]
+    group: tuple[str, ...]
+    statistics: Mapping[str, Statistic]
+    grouped: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class BenchResult:
     """The result of one protocol.
@@ -99,6 +186,10 @@ class BenchResult:
         provenance: version, model and its hash, split, resamples, seed, seconds.
         notes: what a reader must know beside the numbers.
         reliability: of the headline's pictures, confidence and accuracy bin by bin; empty without probabilities.
+        risk_coverage: of the same, the share of wrong answers among the surest ones; empty without probabilities.
+        subgroups: by machine, operator or age band.
+        differences: estimates and truths of a protocol that measures a number, or None.
+        scored: for `fetalclip.bench.versus`; not in the JSON.
     """
 
     protocol: str
@@ -109,6 +200,10 @@ class BenchResult:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
+    risk_coverage: tuple[RiskPoint, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    differences: Differences | None = None
+    scored: Scored | None = None
 
     def __getitem__(self, name: str) -> Metric:
         return {metric.name: metric for metric in self.metrics}[name]
@@ -119,7 +214,7 @@ class BenchResult:
         return [m for m in self.metrics if m.goal is not None and m.goal.met(m.found.value) is False]
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form, schema ``fetalclip.bench/1``; every score is an unrounded fraction."""
+        """The JSON form, schema ``fetalclip.bench/1``; every score an unrounded fraction, or days where it says so."""
         return {
             "schema": SCHEMA,
             "protocol": self.protocol,
@@ -130,82 +225,24 @@ class BenchResult:
             "provenance": dict(self.provenance),
             "notes": list(self.notes),
             "reliability": [point.to_dict() for point in self.reliability],
+            "risk_coverage": [point.to_dict() for point in self.risk_coverage],
+            "subgroups": [part.to_dict() for part in self.subgroups],
+            "differences": self.differences.to_dict() if self.differences else None,
         }
 
     def table(self) -> Table:
         """The metrics as a table for rich."""
-        from rich.table import Table
-        from rich.text import Text
+        from fetalclip.bench.printed import main_table
 
-        compared = any(metric.baseline for metric in self.metrics)
-        table = Table(box=None, pad_edge=False, title_justify="left", header_style="bold")
-        table.add_column(self.protocol, no_wrap=True)
-        for head in ("images", "groups", "value", "95 % interval"):
-            table.add_column(head, justify="right", no_wrap=True)
-        if compared:
-            table.add_column("supervised", justify="right", no_wrap=True)
-        table.add_column("goal", no_wrap=True)
-        table.add_column("met", no_wrap=True)
-        for section, members in groupby(self.metrics, key=lambda metric: metric.section):
-            table.add_row("")
-            table.add_row(Text(section, style="bold"))
-            for metric in members:
-                table.add_row(*(Text(cell) for cell in _cells(metric, compared)))
-        return table
+        return main_table(self)
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from fetalclip.bench.printed import text
 
-        stream = io.StringIO()
-        console = Console(file=stream, width=_WIDTH, color_system=None, force_terminal=False)
-        console.print(self.table())
-        if self.null:
-            console.print("\nWithout looking")
-            for name, values in self.null.items():
-                said = ", ".join(f"{key} {_plain(value)}" for key, value in values.items())
-                console.print(f"  {name}: {said}", markup=False, highlight=False)
-        if self.confusion is not None:
-            console.print("\nTruth in rows, answers in columns")
-            console.print(_grid(self.confusion))
-        for note in self.notes:
-            console.print(f"\nNote: {note}", markup=False, highlight=False, soft_wrap=True)
-        return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").splitlines())
+        return text(self)
 
 
-def _numbers(found: Estimate) -> dict[str, float | None]:
+def numbers(found: Estimate) -> dict[str, float | None]:
+    """Value and interval for JSON; NaN is None."""
     values = {"value": found.value, "low": found.low, "high": found.high}
     return {name: None if math.isnan(value) else float(value) for name, value in values.items()}
-
-
-def _cells(metric: Metric, compared: bool) -> Sequence[str]:
-    found, goal = metric.found, metric.goal
-    interval = "" if math.isnan(found.low) else f"{found.low:.3f} to {found.high:.3f}"
-    verdict = {True: "yes", False: "NO", None: ""}[goal.met(found.value) if goal else None]
-    return [
-        f"  {metric.title}",
-        str(found.n),
-        str(found.groups),
-        _plain(found.value),
-        interval,
-        *([_plain(metric.baseline.value) if metric.baseline else ""] if compared else []),
-        str(goal) if goal else "",
-        verdict,
-    ]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.3f}"
-    return str(value)
-
-
-def _grid(confusion: Confusion) -> Table:
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False)
-    grid.add_column("")
-    for label in confusion.answers:
-        grid.add_column(label, justify="right", no_wrap=True)
-    for label, counts in zip(confusion.truth, confusion.counts.tolist(), strict=True):
-        grid.add_row(f"  {label}", *(str(count) for count in counts))
-    return grid

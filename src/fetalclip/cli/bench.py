@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fetalclip.cli import files
+from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
+from fetalclip.cli.bench_run import Task, folder, perform
 from fetalclip.cli.options import AsJson, Model
 from fetalclip.cli.output import Voice, json_line, printable
-from fetalclip.errors import DataMissing, UsageError
+from fetalclip.errors import UsageError
 
 if TYPE_CHECKING:
     from fetalclip.bench import BenchResult
@@ -35,6 +36,14 @@ Predictions = Annotated[
     Path | None,
     typer.Option("--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."),
 ]
+Versus = Annotated[
+    str | None,
+    typer.Option(
+        "--versus",
+        metavar="M2",
+        help="A second model, or a second file of answers: paired differences in the same table.",
+    ),
+]
 First = Annotated[
     int | None, typer.Option("--n", metavar="N", min=1, help="Only the first N pictures, for a quick look.")
 ]
@@ -42,13 +51,16 @@ Plot = Annotated[
     Path | None,
     typer.Option("--plot", metavar="F.png", help="Draw the reliability diagram: probability against share right."),
 ]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="F.html", help="Write one page: tables, plots, provenance, checklist."),
+]
 WriteCard = Annotated[
     bool, typer.Option("--card", help="Write the numbers into the card of the measured model's folder.")
 ]
 
 
-@app.command("planes", no_args_is_help=True)
-def planes(  # noqa: PLR0913
+def planes(  # noqa: PLR0913  (one parameter per option)
     root: Root = None,
     model: Model = "fetalclip-open",
     supervised: Annotated[
@@ -56,61 +68,140 @@ def planes(  # noqa: PLR0913
         typer.Option("--supervised", metavar="FOLDER", help="The supervised baseline, for the same table."),
     ] = None,
     predictions: Predictions = None,
+    versus: Versus = None,
     far: Annotated[
         Path | None,
         typer.Option("--far", metavar="DIR", help="More pictures that are not fetal ultrasound."),
     ] = None,
     n: First = None,
     plot: Plot = None,
+    report: ReportFile = None,
     card: WriteCard = False,
     as_json: AsJson = False,
 ) -> None:
-    """Standard planes of the test patients, with intervals.
-
-    FETAL_PLANES_DB's test side, burned-in text masked (the headline), as it is, and alone; first-trimester and
-    later heads of HC18; pictures that should get no plane. Intervals are by patient.
-    """
-    task = Task("planes", root, model, predictions, n, plot, card)
-    task.check()
+    """The command of protocol ``planes``."""
+    task = Task("planes", root, model, predictions, versus, n, plot, report, card, as_json)
     voice = Voice()
-    if predictions is not None:
+    baseline: list[Any] = []  # loaded once, for both models
+
+    def ready() -> None:
+        if far is not None:
+            folder(far, "--far")
+        if supervised is not None:
+            from fetalclip.cards import get_card
+
+            get_card(supervised).require()
+
+    def measure(loaded: Any) -> BenchResult:
+        if supervised is not None and not baseline:
+            baseline.append(load(str(supervised), voice))
+        from fetalclip.bench.planes import Options, run
+
+        return run(loaded, folder(root, "--root"), Options(limit=n, far_dir=far), supervised=next(iter(baseline), None))
+
+    def saved(path: Path) -> BenchResult:
         from fetalclip.bench import planes_from_predictions
 
-        result = planes_from_predictions(predictions)
-    else:
-        result = _measure_planes(_folder(root, "--root"), model, supervised, far, n, voice)
+        return planes_from_predictions(path)
+
     options = [("--supervised FOLDER", supervised), ("--far DIR", far)]
-    _tell(task, result, [word for word, given in options if given], voice, as_json)
+    perform(task, measure, saved, voice, ready=ready, options=[word for word, given in options if given])
 
 
-@app.command("subplanes", no_args_is_help=True)
-def subplanes(
+def ga(  # noqa: PLR0913  (one parameter per option)
     root: Root = None,
     model: Model = "fetalclip-open",
-    predictions: Predictions = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", metavar="F.npz", help="The published rule on saved scores (n, 175) with days (175)."),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="F", help="Saved ages, CSV or JSON: days, optionally low and high."),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth",
+            metavar="F.csv",
+            help="Of --scores or --predictions: filename, pixel size(mm), head circumference (mm).",
+        ),
+    ] = None,
+    versus: Versus = None,
+    split: Annotated[
+        str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")
+    ] = "test",
     n: First = None,
-    plot: Plot = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="F.png", help="Draw the Bland-Altman plot: error against age."),
+    ] = None,
+    report: ReportFile = None,
     card: WriteCard = False,
     as_json: AsJson = False,
 ) -> None:
-    """Planes of the brain of the test patients, with intervals.
+    """The command of protocol ``ga``."""
+    if scores is not None and predictions is not None:
+        raise UsageError("both --scores and --predictions", "one of them", "fetalclip bench ga --scores F.npz")
+    file = scores or predictions
+    task = Task("ga", root, model, file, versus, n, plot, report, card, as_json)
 
-    The brains of FETAL_PLANES_DB's test side that are trans-thalamic, trans-cerebellum or trans-ventricular,
-    burned-in text masked (the headline), as it is, and alone. Intervals are by patient.
-    """
-    task = Task("subplanes", root, model, predictions, n, plot, card)
-    task.check()
-    voice = Voice()
-    if predictions is not None:
-        from fetalclip.bench import subplanes_from_predictions
+    def ready() -> None:
+        if (file is None) != (truth is None):
+            found = "--truth with --root" if file is None else "no --truth"
+            raise UsageError(found, "--truth with --scores or --predictions, and only there", "--truth truth.csv")
+        if file is None:
+            from fetalclip.bench.protocol import check
 
-        result = subplanes_from_predictions(predictions)
-    else:
-        folder, loaded = _folder(root, "--root"), load(model, voice)
-        from fetalclip.bench import subplanes as protocol
+            check(split, n)
 
-        result = protocol.run(loaded, folder, protocol.Options(limit=n))
-    _tell(task, result, [], voice, as_json)
+    def measure(loaded: Any) -> BenchResult:
+        from fetalclip.bench.ga import Options, run
+
+        return run(loaded, folder(root, "--root"), Options(split, n))
+
+    def saved(path: Path) -> BenchResult:
+        from fetalclip.bench.ga import from_predictions, from_scores
+
+        assert truth is not None  # `ready`
+        return (from_predictions if scores is None else from_scores)(path, truth)
+
+    perform(task, measure, saved, Voice(), ready=ready, options=[] if split == "test" else [f"--split {split}"])
+
+
+def _plain(protocol: Protocol) -> Callable[..., None]:
+    """The command of a protocol without options of its own."""
+
+    def command(  # noqa: PLR0913  (one parameter per option)
+        root: Root = None,
+        model: Model = "fetalclip-open",
+        predictions: Predictions = None,
+        versus: Versus = None,
+        n: First = None,
+        plot: Plot = None,
+        report: ReportFile = None,
+        card: WriteCard = False,
+        as_json: AsJson = False,
+    ) -> None:
+        def measure(loaded: Any) -> BenchResult:
+            module = protocol.load()
+            found: BenchResult = module.run(loaded, folder(root, "--root"), module.Options(limit=n))
+            return found
+
+        def saved(path: Path) -> BenchResult:
+            found: BenchResult = protocol.load().from_predictions(path)
+            return found
+
+        task = Task(protocol.name, root, model, predictions, versus, n, plot, report, card, as_json)
+        perform(task, measure, saved, Voice())
+
+    return command
+
+
+_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga}
+for _protocol in PROTOCOLS.values():
+    _command = _OWN.get(_protocol.name) or _plain(_protocol)
+    app.command(_protocol.name, help=_protocol.about, no_args_is_help=True)(_command)
 
 
 @app.command("rows", no_args_is_help=True)
@@ -129,91 +220,3 @@ def rows(
     written = write_rows(get_card(model), card, block)
     told = {"schema": "fetalclip.rows/1", "part": card, "rows": len(block["rows"]), "card": written}
     Voice().data(json_line(told) if as_json else printable(written))
-
-
-@dataclass(frozen=True)
-class Task:
-    """What was asked for, of whichever protocol."""
-
-    protocol: str
-    root: Path | None
-    model: str
-    predictions: Path | None
-    n: int | None
-    plot: Path | None
-    card: bool
-
-    def check(self) -> None:
-        """Everything cheap that can be wrong, before a model is loaded.
-
-        Raises:
-            UsageError: options that do not go together.
-            OutputError: the diagram cannot be written where asked.
-        """
-        command = f"fetalclip bench {self.protocol}"
-        if (self.root is None) == (self.predictions is None):
-            raise UsageError(
-                "neither --root nor --predictions" if self.root is None else "both --root and --predictions",
-                "one of them",
-                f"{command} --root DIR",
-            )
-        if self.card and (self.n is not None or self.predictions is not None):
-            raise UsageError("--card with --n or --predictions", "a whole measurement of a model", command)
-        if self.plot is not None:
-            if self.plot.suffix.lower() != ".png":
-                raise UsageError(f"--plot {self.plot}", "a file name that ends in .png", "--plot reliability.png")
-            files.check_file(self.plot, "--plot")
-
-
-def _tell(task: Task, result: BenchResult, options: list[str], voice: Voice, as_json: bool) -> None:
-    """The table or JSON on stdout; diagram and card where asked; missed goals on stderr."""
-    if task.plot is not None and not result.reliability:
-        raise UsageError(
-            '--plot of answers without "scores"', '"scores": [{class: probability}, ...] in the file', "no --plot"
-        )
-    voice.data(json_line(result) if as_json else str(result))
-    if task.plot is not None:
-        _draw(task.plot, result)
-        voice.talk(f"Written: {printable(task.plot)}")
-    if task.card:
-        from fetalclip.bench.card import write_card
-        from fetalclip.cards import get_card
-
-        said = " ".join([f"fetalclip bench {task.protocol} --root DIR", *options])
-        write_card(get_card(task.model), result.to_dict(), said)
-    for missed in result.missed:
-        voice.talk(f"Goal not reached: {printable(missed.section)}: {printable(missed.title)}")
-
-
-def _draw(path: Path, result: BenchResult) -> None:
-    from fetalclip.report.reliability import draw_reliability
-
-    what = {"planes": "Standard planes", "subplanes": "Sub-planes of the brain"}[result.protocol]
-    plain, corrected = result["ece"].found.value, result["ece_corrected"].found.value
-    facts = f"{result.n} pictures, calibration error {plain:.3f} in 15 bins, {corrected:.3f} bias-corrected"
-    title = f"{what}: {result.provenance.get('model') or 'saved answers'}"
-    with files.whole(path, "--plot") as temporary:
-        draw_reliability(result.reliability, title, facts).save(temporary, format="PNG")
-
-
-def _measure_planes(
-    root: Path, model: str, supervised: Path | None, far: Path | None, n: int | None, voice: Voice
-) -> BenchResult:
-    """Load what is to be measured and measure it; a folder that is not there is told before torch loads."""
-    if far is not None:
-        _folder(far, "--far")
-    if supervised is not None:
-        from fetalclip.cards import get_card
-
-        get_card(supervised).require()
-    loaded = load(model, voice)
-    baseline = None if supervised is None else load(str(supervised), voice)
-    from fetalclip.bench.planes import Options, run
-
-    return run(loaded, root, Options(limit=n, far_dir=far), supervised=baseline)
-
-
-def _folder(path: Path | None, option: str) -> Path:
-    if path is None or not path.is_dir():
-        raise DataMissing(f"{option} {path} is not a folder", "a folder that exists", f"{option} DIR")
-    return path

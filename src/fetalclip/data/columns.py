@@ -27,6 +27,7 @@ COLUMNS: dict[str, str] = {
     "height": "native height, pixels",
     "hc_mm": "head circumference, mm",
     "machine": "ultrasound machine",
+    "operator": "who held the probe, by a code and not by name",
     "findings": "findings in words, several with ; between",
     "text": "free text: a caption that passes through",
     "mask": "mask or annotation, a path",
@@ -186,9 +187,14 @@ def _word(kind: str, most: int) -> Cell:
     return read
 
 
-def _machine(text: str, flaws: list[Flaw]) -> str | None:
-    word = _word("machine", 80)(text, flaws)
-    return None if word is None or word.lower() in _UNNAMED else str(word)
+def _known(kind: str) -> Cell:
+    """A word of at most 80 characters; None for those that mean it is not known."""
+
+    def read(text: str, flaws: list[Flaw]) -> str | None:
+        word = _word(kind, 80)(text, flaws)
+        return None if word is None or word.lower() in _UNNAMED else str(word)
+
+    return read
 
 
 def _findings(text: str, flaws: list[Flaw]) -> tuple[str, ...] | None:
@@ -210,7 +216,8 @@ _READ: dict[str, Cell] = {
     "width": _above_zero("width", MAX_SIDE, whole=True),
     "height": _above_zero("height", MAX_SIDE, whole=True),
     "hc_mm": _above_zero("head circumference", MAX_HC),
-    "machine": _machine,
+    "machine": _known("machine"),
+    "operator": _known("operator"),
     "findings": _findings,
     "text": _word("text", _MAX_TEXT),
     "mask": _path,

@@ -42,6 +42,7 @@ class Row:
     height: int | None = None
     mask: Path | None = None
     mask_kind: str | None = None
+    operator: str | None = None  # who held the probe, as the data set names them; never a feature
 
     @property
     def views(self) -> tuple[str, ...]:

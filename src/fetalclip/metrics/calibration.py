@@ -57,11 +57,36 @@ def expected_calibration_error(probability: Reals, correct: npt.NDArray[np.bool_
     Raises:
         UsageError: the arrays differ in length, or a probability is not within 0 and 1.
     """
-    p, right = _pairs(probability, correct)
+    p, right = pairs(probability, correct)
     if p.size == 0:
         return math.nan
     gaps = np.bincount(_bin(p, bins), weights=right - p, minlength=bins)  # n_b * (accuracy_b - confidence_b)
     return float(np.abs(gaps).sum() / p.size)
+
+
+def adaptive_calibration_error(probability: Reals, correct: npt.NDArray[np.bool_], bins: int = BINS) -> float:
+    """Calibration error of the top answer in bins of equal count: the same mean gap as `expected_calibration_error`.
+
+    Where most answers are sure, bins of equal width leave most of them empty and put nearly all answers into one;
+    bins of equal count do not. Answers of one probability share their mean accuracy, so that their order plays no part.
+    Source: Nguyen & O'Connor, EMNLP 2015 (equal counts); Nixon et al., Measuring Calibration in Deep Learning, CVPR
+    Workshops 2019 (adaptive calibration error, here of the top answer).
+
+    Args:
+        probability: probability of the answer given, 0 to 1, (n,).
+        correct: whether that answer was right, (n,).
+        bins: number of bins; no more than there are answers.
+
+    Raises:
+        UsageError: as `expected_calibration_error`.
+    """
+    p, right = pairs(probability, correct)
+    if p.size == 0:
+        return math.nan
+    p, right = ranked(p, right)
+    bins = min(bins, p.size)
+    starts = np.arange(bins) * p.size // bins
+    return float(np.abs(np.add.reduceat(right - p, starts)).sum() / p.size)
 
 
 def corrected_calibration_error(probability: Reals, correct: npt.NDArray[np.bool_]) -> float:
@@ -79,11 +104,10 @@ def corrected_calibration_error(probability: Reals, correct: npt.NDArray[np.bool
     Raises:
         UsageError: as `expected_calibration_error`.
     """
-    p, right = _pairs(probability, correct)
+    p, right = pairs(probability, correct)
     if p.size == 0:
         return math.nan
-    p, where, ties = np.unique(p, return_inverse=True, return_counts=True)
-    p, right = np.repeat(p, ties), np.repeat(np.bincount(where, weights=right) / ties, ties)  # sorted
+    p, right = ranked(p, right)
     if np.all(np.diff(right) >= 0):  # the sweep would end at one bin for each answer
         return float(np.abs(right - p).mean())
     sums = np.concatenate([[[0.0, 0.0]], np.cumsum(np.stack([right, p], axis=1), axis=0)])  # (n + 1, 2)
@@ -131,7 +155,7 @@ def reliability_curve(
 
     Arguments and errors as `expected_calibration_error`.
     """
-    p, right = _pairs(probability, correct)
+    p, right = pairs(probability, correct)
     which = _bin(p, bins)
     points = []
     for number in np.unique(which):
@@ -142,12 +166,19 @@ def reliability_curve(
     return tuple(points)
 
 
-def _pairs(probability: Reals, correct: npt.NDArray[np.bool_]) -> tuple[Reals, Reals]:
+def pairs(probability: Reals, correct: npt.NDArray[np.bool_]) -> tuple[Reals, Reals]:
+    """Both as float64 of one length (n,); a probability outside 0 to 1 is a UsageError."""
     p, right = np.asarray(probability, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if p.shape != right.shape or p.ndim != 1:
         raise UsageError(f"probabilities of shape {p.shape} for answers of shape {right.shape}", "(n,) twice")
     _check_shares(p)
     return p, right
+
+
+def ranked(p: Reals, right: Reals) -> tuple[Reals, Reals]:
+    """Both by rising probability; answers of one probability share their mean accuracy."""
+    p, where, ties = np.unique(p, return_inverse=True, return_counts=True)
+    return np.repeat(p, ties), np.repeat(np.bincount(where, weights=right) / ties, ties)
 
 
 def _check_shares(p: Reals) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from fetalclip.clinical.age import age_text
 from fetalclip.clinical.growth import MEASURES, Chart, Row, crossings
 from fetalclip.clinical.growth.serial import LINES
+from fetalclip.report.axes import ticks
 from fetalclip.report.pens import Pen, Point, pen
 from fetalclip.report.text import sentence
 
@@ -100,7 +101,7 @@ def _axes(page: Pen, chart: Chart, frame: _Frame) -> None:
     taken = "" if chart.definition in ("outer", "diaphysis", "crown-rump") else f", {chart.definition}"
     page.text((frame.left + _LEFT, frame.top + 24), sentence(f"{chart.name}: {measure.title}"), 18, _INK)
     page.text((frame.left + _LEFT, frame.top + 46), sentence(f"{chart.unit}{taken}, by weeks"), 13, _FAINT)
-    for size in _ticks(*frame.sizes):
+    for size in ticks(*frame.sizes):
         start, end = frame.at(frame.days[0], size), frame.at(frame.days[1], size)
         page.line([start, end], _GRID, 1.0)
         page.text((start[0] - 8, start[1]), f"{size:g}", 13, _FAINT, "end")
@@ -141,17 +142,6 @@ def _said(panel: Panel) -> str:
     if row.median is None:
         return f"{value}, outside the chart"
     return f"{value}, {'below centile 1' if row.size.value < row.median else 'above centile 99'}"
-
-
-def _ticks(low: float, high: float) -> Iterator[float]:
-    """Five to ten round numbers."""
-    rough = (high - low) / 6
-    step = 10.0 ** math.floor(math.log10(rough))
-    step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= rough)
-    tick = math.ceil(low / step) * step
-    while tick <= high:
-        yield tick
-        tick += step
 
 
 def _spread(words: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:

@@ -101,6 +101,7 @@ def read(root: str | Path, strict: bool = True) -> list[Row]:
                 plane=_choice(line, "Plane", PLANES),
                 subplane=_choice(line, "Brain_plane", SUBPLANES),
                 machine=line["US_Machine"] or None,
+                operator=line.get("Operator") or None,
             )
         )
     return present(DATASET, rows, strict)

@@ -1,0 +1,77 @@
+"""The protocols by name. Light: their modules are loaded when they are run.
+
+A new protocol is one module in this folder and one entry here. The module has
+
+* ``Options``: a frozen dataclass with ``split``, ``limit`` and ``show_progress``;
+* ``run(model, root, options) -> BenchResult``;
+* ``from_predictions(path) -> BenchResult``: the same table from a file of saved answers.
+
+``fetalclip bench NAME`` comes by itself, with ``--versus``, ``--report``, ``--plot``, ``--card`` and ``--json``; a
+protocol with options of its own gets a command in ``fetalclip.cli.bench``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named protocol.
+
+    Attributes:
+        name: what the user types.
+        title: in a headline.
+        about: help of its command: a sentence, and a paragraph.
+        module: where it is.
+    """
+
+    name: str
+    title: str
+    about: str
+    module: str
+
+    def load(self) -> Any:
+        """Its module."""
+        return import_module(self.module)
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            "planes",
+            "Standard planes",
+            """Standard planes of the test patients, with intervals.
+
+            FETAL_PLANES_DB's test side, burned-in text masked (the headline), as it is, and alone; first-trimester and
+            later heads of HC18; pictures that should get no plane. Intervals are by patient.""",
+            "fetalclip.bench.planes",
+        ),
+        Protocol(
+            "subplanes",
+            "Sub-planes of the brain",
+            """Planes of the brain of the test patients, with intervals.
+
+            The brains of FETAL_PLANES_DB's test side that are trans-thalamic, trans-cerebellum or trans-ventricular,
+            burned-in text masked (the headline), as it is, and alone. Intervals are by patient.""",
+            "fetalclip.bench.subplanes",
+        ),
+        Protocol(
+            "ga",
+            "Gestational age",
+            """Gestational age of measured heads, with intervals.
+
+            HC18 heads of 100 to 342 mm: valid predictions, error, limits of agreement, coverage, by age band, beside
+            what the pixel spacing alone gets. From a model, from saved scores of 175 days, or from saved ages.""",
+            "fetalclip.bench.ga",
+        ),
+    )
+}
+
+
+def title(name: str) -> str:
+    """The title of a protocol; the name itself where it has none."""
+    return PROTOCOLS[name].title if name in PROTOCOLS else name
