@@ -11,6 +11,7 @@ import pytest
 
 from fetalclip.clinical.age_prompts import DAYS, AgeTemplates, load_age_templates
 from fetalclip.clinical.dating import widen
+from fetalclip.encoder.store import PromptStore
 from fetalclip.errors import BadCheckpoint, BadValue, CircularAge, NoCalibration
 from fetalclip.frame import Frame
 from fetalclip.preprocess import prepare
@@ -25,13 +26,15 @@ TWO = AgeTemplates("two", ("at {weeks} w {day} d, {pixel_spacing}", "{pixel_spac
 class Known:
     """Texts on a half circle by the day they state, half as far at twice the spacing; counts what it is asked."""
 
-    scale = 10.0
+    scale, dim = 10.0, 2
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, store=None):
+        self.asked, self.later, self.store = [], [], store
 
-    def texts(self, texts):
+    def alike(self, texts, later=()):
+        assert not later or len(later) == len(texts)
         self.asked += texts
+        self.later += later
         return np.array([self.vector(text) for text in texts], np.float32)
 
     @staticmethod
@@ -73,6 +76,41 @@ def test_each_spacing_is_encoded_once_and_rows_stay_with_their_pictures():
     scorer(images[:1], [0.4999])
     assert len(encoder.asked) == 2 * 2 * 175
     assert scorer(np.zeros((0, 2), np.float32), []).shape == (0, 175)
+
+
+def test_a_spacing_alone_names_others_to_come_and_several_do_not():
+    encoder = Known()
+    scorer = AgeScorer(encoder, TWO)
+    scorer(picture(120), [0.5])
+    assert encoder.later == [text for day in DAYS for text in TWO.fill(day, 9.99)]
+    scorer(np.concatenate([picture(120)] * 2), [0.6, 0.7])
+    assert len(encoder.later) == 2 * 175
+    AgeScorer(nine := Known(), TWO)(picture(120), [9.5])
+    assert "8.88" in nine.later[0]
+
+
+def test_tables_are_kept_on_disk_by_templates_and_spacing(tmp_path):
+    store = PromptStore(tmp_path / "prompts.sqlite", "model")
+    first = AgeScorer(Known(store), TWO)(picture(150), [0.5])
+    again = Known(store)
+    np.testing.assert_array_equal(AgeScorer(again, TWO)(picture(150), [0.5]), first)
+    assert again.asked == []
+    AgeScorer(again, TWO)(picture(150), [0.51])
+    assert len(again.asked) == 350
+    AgeScorer(again, AgeTemplates("two", TWO.templates[:1]))(picture(150), [0.5])
+    assert len(again.asked) == 350 + 175
+    other = Known(PromptStore(tmp_path / "prompts.sqlite", "another model"))
+    AgeScorer(other, TWO)(picture(150), [0.5])
+    assert len(other.asked) == 350
+
+
+def test_more_spacings_than_memory_holds_are_all_answered(monkeypatch):
+    monkeypatch.setattr("fetalclip.tasks.age._TABLES", 3)
+    scorer = AgeScorer(Known(), TWO)
+    spacings = [0.5, 0.6, 0.7, 0.8, 0.5]
+    images = np.concatenate([picture(150, s) for s in spacings])
+    np.testing.assert_allclose(published_days(scorer(images, spacings)), 150, atol=1)
+    assert len(scorer._tables) == 3
 
 
 @pytest.mark.parametrize("spacing", [0.0, -1.0, 0.001, float("nan")])

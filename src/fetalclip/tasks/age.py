@@ -28,7 +28,8 @@ MEANING = "age whose WHO median is this head; interval = model error + chart spr
 _FIX = "mm_per_pixel=0.07 in Python; --pixel-spacing MM or --spacing-csv F with analyze"
 _SQUARE = 0.02  # by how much a pixel's sides may differ
 _SMALLEST, _LARGEST = 20.0, 450.0  # mm; side of a square that an ultrasound picture of a head can fill
-_TABLES = 256  # spacings whose texts are held in memory
+_TABLES = 256  # spacings whose tables are held in memory
+_TOGETHER = 32  # spacings whose texts are encoded at once
 
 
 def prompt_spacing(prepared: Prepared) -> float:
@@ -83,21 +84,56 @@ class AgeScorer:
         """
         words = [spacing_text(spacing) for spacing in spacings]
         scores = np.empty((len(words), len(DAYS)))
-        pictures = unit(images)
-        for word in dict.fromkeys(words):
-            rows = [i for i, other in enumerate(words) if other == word]
-            scores[rows] = 100.0 * pictures[rows] @ self.table(word).T
+        pictures, distinct = unit(images), list(dict.fromkeys(words))
+        for start in range(0, len(distinct), _TABLES):
+            tables = self.tables(distinct[start : start + _TABLES])
+            for word, table in tables.items():
+                rows = [i for i, other in enumerate(words) if other == word]
+                scores[rows] = 100.0 * pictures[rows] @ table.T
         return scores
 
-    def table(self, spacing: str) -> Array:
-        """Mean unit embedding of each day's texts at a spacing as the prompts write it: (175, d)."""
-        if spacing not in self._tables:
-            if len(self._tables) >= _TABLES:
-                self._tables.pop(next(iter(self._tables)))  # the oldest
-            texts = [text for day in DAYS for text in self.templates.fill(day, float(spacing))]
-            found = unit(self.encoder.texts(texts))
-            self._tables[spacing] = found.reshape(len(DAYS), len(self.templates.templates), -1).mean(axis=1)
-        return self._tables[spacing]
+    def tables(self, spacings: Sequence[str]) -> dict[str, Array]:
+        """Mean unit embedding of each day's texts, (175, d), at each of at most 256 spacings as prompts write them.
+
+        From memory, from the store, or made: all that are missing together, since their texts begin alike.
+        """
+        found = {word: self._tables[word] for word in spacings if word in self._tables}
+        missing = [word for word in dict.fromkeys(spacings) if word not in found]
+        made = self._stored(missing)
+        missing = [word for word in missing if word not in made]
+        for start in range(0, len(missing), _TOGETHER):
+            part = self._made(missing[start : start + _TOGETHER])
+            made |= part
+            if self.encoder.store is not None:
+                self.encoder.store.put({self._key(word): table.ravel() for word, table in part.items()})
+        self._tables |= made
+        while len(self._tables) > _TABLES:
+            self._tables.pop(next(iter(self._tables)))  # the oldest
+        return found | made
+
+    def _made(self, spacings: Sequence[str]) -> dict[str, Array]:
+        texts = [text for word in spacings for text in self._texts(word)]
+        # Alone, others will follow: what their texts begin with is held ready. Together, it is shared at once.
+        later = self._texts("8.88" if spacings[0][0] == "9" else "9.99") if len(spacings) == 1 else []
+        vectors = unit(self.encoder.alike(texts, later))
+        shape = (len(spacings), len(DAYS), len(self.templates.templates), -1)
+        means = vectors.reshape(shape).mean(axis=2)
+        return dict(zip(spacings, means, strict=True))
+
+    def _texts(self, spacing: str) -> list[str]:
+        """Texts of each day by each template, 175 times the templates."""
+        return [text for day in DAYS for text in self.templates.fill(day, float(spacing))]
+
+    def _stored(self, spacings: Sequence[str]) -> dict[str, Array]:
+        if self.encoder.store is None or not spacings:
+            return {}
+        keys = {self._key(word): word for word in spacings}
+        found = self.encoder.store.get(keys, len(DAYS) * self.encoder.dim)
+        return {keys[key]: vector.reshape(len(DAYS), -1) for key, vector in found.items()}
+
+    def _key(self, spacing: str) -> str:
+        """What a table depends on besides the model."""
+        return f"age table of {DAYS}, {list(self.templates.templates)!r}, {spacing}"
 
 
 class AgeTask:
