@@ -136,6 +136,14 @@ def test_an_age_has_both_intervals_and_its_names():
     assert warning.startswith("age: no basis for re-dating: after 24w0d")
 
 
+def test_every_note_is_one_warning():
+    (age,) = AgeTask(Known(), replace(RULE, spread=(60.0, 0.0, 0.0)))(picture(200), [1.0])
+    starts, ends, redating = age.warnings
+    assert "14w0d: the true age may be lower" in starts
+    assert "40w0d: the true age may be higher" in ends
+    assert "re-dating" in redating
+
+
 def test_the_json_form_has_the_keys_of_the_design():
     (age,) = AgeTask(Known(), RULE)(picture(150), [1.0])
     said = age.to_dict()

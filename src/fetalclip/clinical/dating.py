@@ -50,9 +50,9 @@ def widen(low: float, high: float) -> Widened:
     begins, ends = who.age(_median(low), HIGHEST), who.age(_median(high), LOWEST)
     notes = []
     if begins is None:
-        notes.append(f"the interval starts with the chart, at {age_text(FIRST_DAY)}; the true age may be lower")
+        notes.append(f"the interval starts where the chart does, at {age_text(FIRST_DAY)}: the true age may be lower")
     if ends is None:
-        notes.append(f"the interval ends with the chart, at {age_text(LAST_DAY)}; the true age may be higher")
+        notes.append(f"the interval ends where the chart does, at {age_text(LAST_DAY)}: the true age may be higher")
     return Widened(
         float(FIRST_DAY if begins is None else begins), float(LAST_DAY if ends is None else ends), tuple(notes)
     )
