@@ -12,7 +12,7 @@ import fetalclip
 from fetalclip.api import FetalCLIP, load
 from fetalclip.clinical.prompts import load_prompts
 from fetalclip.encoder.engine import unit
-from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable, UsageError
+from fetalclip.errors import BadCheckpoint, ModelNotFound, NoCalibration, NotAvailable, UsageError
 from fetalclip.frame import Frame
 from fetalclip.models.tiny import SHOUT, build_tiny
 from fetalclip.models.weights import save_folder
@@ -20,7 +20,7 @@ from fetalclip.overlay import mask_overlay, overlay_only
 from fetalclip.phantom import PLANES, draw
 from fetalclip.preprocess import prepare
 from fetalclip.result import PlaneScores
-from fetalclip.tasks import PlaneRule, SubplaneRule
+from fetalclip.tasks import AgeRule, PlaneRule, SubplaneRule
 
 TINY = "fetalclip-tiny"
 
@@ -169,7 +169,7 @@ def test_analyze_reads_one_file_at_a_time(model, files):
     assert [line.error is None for line in lines] == [False, False, False]
 
 
-@pytest.mark.parametrize("tasks", [["age"], ["planes", "nonsense"], ["Planes"], "planes"])
+@pytest.mark.parametrize("tasks", [["heart"], ["planes", "nonsense"], ["Planes"], "planes"])
 def test_an_unknown_task_is_refused_at_the_call(model, files, tasks):
     with pytest.raises(UsageError, match="planes"):
         model.analyze(files, tasks)
@@ -260,6 +260,84 @@ def test_a_model_keeps_its_rule_and_a_supervised_one_has_no_subplanes(model, fra
         supervised.subplanes(frames[0])
     line = next(supervised.analyze(files))
     assert (line.plane.label, line.subplane) == ("brain", None)
+
+
+AGE = AgeRule("age-5", 1.0, ((98.0, 98.0), (272.0, 272.0)), (4.0, 0.0, 0.0), 2.0, max_sd=1000.0)
+
+
+@pytest.fixture
+def dating(model, brains) -> FetalCLIP:
+    """The tiny model with an age rule, calling every picture a brain."""
+    card = replace(model.card, config={"age": AGE.to_config()})
+    dated = FetalCLIP(card, model.encoder, PlaneRule())
+    dated._planes = brains._planes
+    return dated
+
+
+def test_an_age_by_every_way_in_is_the_same(dating, frames, files):
+    frame = frames[0].with_spacing(0.5)
+    age = dating.age(frame)
+    assert dating.age([frame]) == [age]
+    assert not age.abstained
+    assert dating.tasks == ("planes", "age")
+    line = next(dating.analyze(files, spacing=(0.5, 0.5)))
+    assert line.age == age
+    said = line.to_dict()
+    assert said["gestational_age"] == age.to_dict()
+    assert said["gestational_age_biometry"] is None
+    assert [w for w in line.warnings if w.startswith("age:")] == list(age.warnings)
+    alone = next(dating.analyze(files, ("age",), spacing=(0.5, 0.5)))
+    assert (alone.age, alone.plane) == (age, None)
+    assert dating.age([]) == []
+
+
+def test_a_picture_without_spacing_has_no_age(dating, frames, files):
+    with pytest.raises(NoCalibration, match="--spacing-csv"):
+        dating.age([frames[0].with_spacing(0.5), frames[1].with_spacing(None)])
+    line = next(dating.analyze(files))
+    assert line.error is None
+    assert line.to_dict()["gestational_age"] is None
+    assert any(w.startswith("no age:") and "--pixel-spacing" in w for w in line.warnings)
+    wide = next(dating.analyze(files, spacing=(9.0, 9.0)))
+    assert wide.error is None
+    assert any(w.startswith("no age:") and "mm wide" in w for w in wide.warnings)
+
+
+def test_only_the_models_own_heads_are_dated(dating, frames, files, monkeypatch):
+    frame, options = frames[0].with_spacing(0.5), {"spacing": (0.5, 0.5)}
+    with monkeypatch.context() as patch:
+        patch.setattr(dating._planes, "_answer", lambda s, _: PlaneScores(s if "a" in s else {"brain": 1.0}))
+        own = next(dating.analyze(files, prompts={"a": ["x"], "b": ["y"]}, **options))
+        assert own.plane.label in ("a", "b")
+        assert own.age == dating.age(frame)
+        assert not own.age.abstained
+    for answer in (PlaneScores({"femur": 1.0}), PlaneScores({"brain": 1.0}, abstained=True, reason="no")):
+        monkeypatch.setattr(dating._planes, "_answer", lambda scores, outlier, answer=answer: answer)
+        age = dating.age(frame)
+        assert age.abstained
+        assert "not a head plane" in age.note
+        line = next(dating.analyze(files, **options))
+        assert line.to_dict()["gestational_age"] is None
+        assert f"no age: {age.note}" in line.warnings
+    seen = iter([PlaneScores({"femur": 1.0}), PlaneScores({"brain": 1.0})])
+    monkeypatch.setattr(dating._planes, "_answer", lambda scores, outlier: next(seen))
+    assert [age.abstained for age in dating.age([frame, frame])] == [True, False]
+
+
+def test_a_model_without_a_rule_gives_no_age_and_says_so_when_asked(model, frames, files):
+    assert model.tasks == ("planes",)
+    with pytest.raises(NotAvailable, match=f"{TINY} has no age rule"):
+        model.age(frames[0])
+    line = next(model.analyze(files))
+    assert (line.age, line.to_dict()["gestational_age"]) == (None, None)
+    assert not any("age" in w.split(":")[0] for w in line.warnings)
+    asked = next(model.analyze(files, ("planes", "age")))
+    assert (asked.error, asked.to_dict()["gestational_age"]) == (None, None)
+    assert asked.warnings[-1] == f"no age: the model {TINY} has no age rule"
+    supervised = FetalCLIP(
+        replace(model.card, config={"age": AGE.to_config()}), model.encoder, PlaneRule(classes=("a",))
+    )
+    assert supervised.tasks == ("planes",)  # its embedding cannot be compared with texts
 
 
 def test_an_unknown_model_is_told():

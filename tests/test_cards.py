@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fetalclip import cards
+from fetalclip.config import check_config
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable
 
 GOOD: dict[str, Any] = {
@@ -153,11 +154,23 @@ def test_a_wrong_value_is_named(tmp_path, key, value):
 
 def test_subplanes_may_be_there_and_are_checked(tmp_path):
     good = {"prompts": "brain-3", "temperature": 1.2, "min_probability": 0.4}
-    cards.check_config({**GOOD, "subplanes": good})
+    check_config({**GOOD, "subplanes": good})
     wrong = [{**good, "prompts": "../x"}, {**good, "temperature": 0}, {**good, "min_probability": 2}, {}, [], None, 3]
     for value in wrong:
         with pytest.raises(BadCheckpoint, match="subplanes"):
-            cards.check_config({**GOOD, "subplanes": value})
+            check_config({**GOOD, "subplanes": value})
+
+
+def test_an_age_rule_may_be_there_and_is_checked():
+    numbers = {"temperature": 0.4, "quantile": 2.0, "level": 0.9, "max_sd": 30, "max_edge": 0.8}
+    good = {"templates": "age-5", "spread": [1, 0.5, 0.0], "knots": [[100, 101], [140.5, 139], [250, 250]], **numbers}
+    check_config({**GOOD, "age": good})
+    knots = [[[100, 101]], [[100, 101], [100, 102]], [[1, 2, 3]] * 2, [[100, 101], [120, "x"]], [[1, 2], [3, 401]], 3]
+    wrong = [{**good, "knots": value} for value in knots] + [{**good, name: -1} for name in numbers]
+    wrong += [{**good, "templates": "../x"}, {**good, "spread": [1, 2]}, {**good, "level": 1.5}, {}, [], None]
+    for value in wrong:
+        with pytest.raises(BadCheckpoint, match=r"age\."):
+            check_config({**GOOD, "age": value})
 
 
 @pytest.mark.parametrize("key", [key for key in GOOD if key not in ("training", "results")])

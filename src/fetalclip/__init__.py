@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "AgeEstimate": "fetalclip.result",
     "Analysis": "fetalclip.result",
     "FetalCLIP": "fetalclip.api",
     "Frame": "fetalclip.frame",

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
+
 from fetalclip import __version__
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
 from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
@@ -16,15 +18,16 @@ from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array, Normalisation, unit
 from fetalclip.encoder.speed import expected_time
 from fetalclip.encoder.store import PromptStore
-from fetalclip.errors import FetalclipError, NotAvailable, UsageError
+from fetalclip.errors import BadValue, FetalclipError, NoCalibration, NotAvailable, UsageError
 from fetalclip.frame import Frame
 from fetalclip.io import read
 from fetalclip.models.tiny import SHOUT, TINY, build_tiny
 from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay, prepare
-from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
+from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores, Provenance
 from fetalclip.settings import cache_folder, device_choice, precision_choice
-from fetalclip.tasks import TASKS, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
+from fetalclip.tasks import TASKS, AgeRule, AgeTask, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
+from fetalclip.tasks.age import applies, no_age, prompt_spacing
 
 Prompts = PromptSet | str | Path | None
 
@@ -83,6 +86,13 @@ class FetalCLIP:
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
         self._subplanes = None if rule.classes and not sub.classes else SubplaneTask(encoder, sub)
+        age = None if rule.classes else AgeRule.from_config(card.config)
+        self._age = None if age is None else AgeTask(encoder, age)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What this model can answer, of ``TASKS``."""
+        return TASKS if self._age else ("planes",)
 
     def expected(self) -> str:
         """A line on how long a picture will take on this device; empty for a model that is quick anywhere."""
@@ -163,10 +173,44 @@ class FetalCLIP:
         found = self._subplanes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
+    @overload
+    def age(self, scans: Frame, overlay: str = "mask") -> AgeEstimate: ...
+    @overload
+    def age(self, scans: Sequence[Frame], overlay: str = "mask") -> list[AgeEstimate]: ...
+    def age(self, scans: Frame | Sequence[Frame], overlay: str = "mask") -> AgeEstimate | list[AgeEstimate]:
+        """Gestational age by the head each scan shows, with two intervals; see `AgeEstimate`.
+
+        Args:
+            scans: one frame or several; each needs its millimetres per pixel.
+            overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``.
+
+        Returns:
+            One ``AgeEstimate`` for a frame, a list for a sequence. It abstains (``days`` is None, ``note`` says why)
+            where the model's own planes see no head, or no age stands out.
+
+        Raises:
+            NotAvailable: the model has no age rule.
+            NoCalibration: a scan without millimetres per pixel.
+            BadValue: pixels that are not square, or a spacing that no picture of a head has.
+        """
+        if self._age is None:
+            raise NotAvailable(self._no_rule(), "a model whose intervals were calibrated", "fetalclip models list")
+        ready = [self.prepare(frame, overlay) for frame in _many(scans)]
+        spacings = [prompt_spacing(one) for one in ready]
+        images = self.encoder.images([one.pixels for one in ready])
+        why = [applies(plane) for plane in self._planes(images)]
+        heads = [i for i, word in enumerate(why) if not word]
+        answers = iter(self._age(images[heads], [spacings[i] for i in heads]))
+        found = [no_age(word) if word else next(answers) for word in why]
+        return found[0] if isinstance(scans, Frame) else found
+
+    def _no_rule(self) -> str:
+        return f"the model {self.card.name} has no age rule"
+
     def analyze(
         self,
         paths: Iterable[str | Path],
-        tasks: Sequence[str] = TASKS,
+        tasks: Sequence[str] | None = None,
         *,
         spacing: tuple[float, float] | None = None,
         spacing_table: Mapping[str, tuple[float, float]] | None = None,
@@ -177,7 +221,7 @@ class FetalCLIP:
 
         Args:
             paths: files (``fetalclip.io.walk`` turns folders into files).
-            tasks: questions to answer, of ``TASKS``.
+            tasks: questions to answer, of ``TASKS``; None for all that this model can.
             spacing: mm per native pixel (x, y) for all files.
             spacing_table: mm per native pixel by file base name; goes before ``spacing``.
             prompts: candidate planes, as for ``planes``.
@@ -187,6 +231,7 @@ class FetalCLIP:
             UsageError: a task or overlay mode this version does not know, or a prompt set that cannot be read; at the
                 call, before the first file.
         """
+        tasks = self.tasks if tasks is None else tasks
         unknown = [task for task in tasks if task not in TASKS]
         if unknown:
             raise UsageError(f"task {unknown[0]!r}", "of " + ", ".join(TASKS), f"--tasks {TASKS[0]}")
@@ -213,9 +258,9 @@ class FetalCLIP:
         except FetalclipError as error:
             return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
         said = ([SHOUT] if self.card.name == TINY else []) + list(ready.warnings)
-        plane = subplane = None
+        image = self.encoder.images([ready.pixels]) if tasks else np.zeros((0, 0), np.float32)
+        plane = subplane = age = None
         if "planes" in tasks:
-            image = self.encoder.images([ready.pixels])
             plane = self._planes(image, prompts)[0]
             if plane.abstained:
                 said.append(f"plane abstained: {plane.reason}")
@@ -223,8 +268,28 @@ class FetalCLIP:
                 subplane = self._subplanes(image)[0]
                 if subplane.abstained:
                     said.append(f"subplane abstained: {subplane.reason}")
+        if "age" in tasks:
+            age = self._age_of(image, ready, plane if prompts is None else None)
+            said += age.warnings
         info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-        return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane)
+        return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane, age)
+
+    def _age_of(self, image: Array, ready: Prepared, plane: PlaneScores | None) -> AgeEstimate:
+        """The age of one picture; whatever stands in the way is an abstention with its reason.
+
+        Args:
+            image: (1, d) raw embedding.
+            ready: what it is the embedding of.
+            plane: the answer of the model's own planes, or None when that is not known.
+        """
+        if self._age is None:
+            return no_age(self._no_rule())
+        if why := applies(plane or self._planes(image)[0]):
+            return no_age(why)
+        try:
+            return self._age(image, [prompt_spacing(ready)])[0]
+        except (NoCalibration, BadValue) as error:
+            return no_age(str(error))
 
     def _provenance(self, began: float) -> Provenance:
         card, seconds = self.card, time.perf_counter() - began

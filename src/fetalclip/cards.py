@@ -8,23 +8,21 @@ described in ``assets/cards``.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from fetalclip.config import Checker, check_config
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable
 from fetalclip.settings import cache_folder
 
-MODEL_SCHEMA = "fetalclip.model/1"
 CARD_SCHEMA = "fetalclip.card/1"
 DEFAULT_MODEL = "fetalclip-open"
 
 _MAX_CONFIG_BYTES = 1_000_000
 _MAX_README_CHARACTERS = 200_000
-_LICENSES_BY_NAME = "an SPDX name such as CC-BY-4.0"
 
 
 @dataclass(frozen=True)
@@ -168,99 +166,6 @@ def read_folder(folder: Path) -> Card:
     )
 
 
-def check_config(data: Mapping[str, Any], where: str = "config.json") -> None:
-    """Check the whole of a ``config.json`` before anything is built from it.
-
-    Raises:
-        BadCheckpoint: names the first key that is missing or wrong.
-    """
-    check = _Checker(data, where)
-    check.text("schema", lambda v: v == MODEL_SCHEMA, repr(MODEL_SCHEMA))
-    check.text("name", _plain_name, "a plain name of at most 100 letters, digits, '.', '_' and '-'")
-    check.text("summary", lambda v: len(v) <= 1000, "at most 1000 characters")
-    check.text("license", lambda v: 0 < len(v) <= 100, _LICENSES_BY_NAME)
-    check.whole("architecture.embed_dim", 1, 65_536)
-    check.text("architecture.image.kind", lambda v: 0 < len(v) <= 100, "the kind of image tower")
-    check.whole("architecture.text.context_length", 1, 65_536)
-    check.whole("architecture.text.vocab_size", 1, 10_000_000)
-    check.whole("preprocess.image_size", 16, 4096)
-    check.triple("preprocess.mean", -10.0, 10.0)
-    check.triple("preprocess.std", 1e-6, 10.0)
-    check.text("preprocess.overlay", lambda v: v in ("mask", "keep"), "'mask' or 'keep'")
-    check.text("planes.prompts", _plain_name, "the name of a prompt set")
-    check.number("planes.temperature", 1e-6, 1e6)
-    check.number("planes.outlier_threshold", -1e9, 1e9)
-    check.number("planes.min_probability", 0.0, 1.0)
-    if "subplanes" in data:
-        check.text("subplanes.prompts", _plain_name, "the name of a prompt set")
-        check.number("subplanes.temperature", 1e-6, 1e6)
-        check.number("subplanes.min_probability", 0.0, 1.0)
-    check.text("weights.file", _plain_name, "a file name without folders")
-    check.text("weights.sha256", _is_sha256, "64 hexadecimal digits")
-    check.mapping("training")
-    check.mapping("results")
-
-
-class _Checker:
-    """Looks values up by dotted key and complains in one voice."""
-
-    def __init__(self, data: Mapping[str, Any], where: str) -> None:
-        self.data, self.where = data, where
-
-    def find(self, key: str, expected: str) -> Any:
-        value: Any = self.data
-        for name in key.split("."):
-            if not isinstance(value, Mapping) or name not in value:
-                raise BadCheckpoint(f"{self.where} has no {key!r}", expected, "a model folder that is whole")
-            value = value[name]
-        return value
-
-    def wrong(self, key: str, value: Any, expected: str) -> BadCheckpoint:
-        shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
-        return BadCheckpoint(f"{key!r} in {self.where} is {shown}", expected, "a model folder that is whole")
-
-    def text(self, key: str, fits: Any, expected: str) -> None:
-        value = self.find(key, expected)
-        if not isinstance(value, str) or not fits(value):
-            raise self.wrong(key, value, expected)
-
-    def whole(self, key: str, low: int, high: int) -> None:
-        expected = f"a whole number from {low} to {high}"
-        value = self.find(key, expected)
-        if type(value) is not int or not low <= value <= high:
-            raise self.wrong(key, value, expected)
-
-    def number(self, key: str, low: float, high: float) -> None:
-        expected = f"a number from {low:g} to {high:g}"
-        value = self.find(key, expected)
-        if not _is_number(value) or not low <= value <= high:
-            raise self.wrong(key, value, expected)
-
-    def triple(self, key: str, low: float, high: float) -> None:
-        expected = f"three numbers from {low:g} to {high:g}"
-        value = self.find(key, expected)
-        fits = isinstance(value, list) and len(value) == 3 and all(_is_number(v) and low <= v <= high for v in value)
-        if not fits:
-            raise self.wrong(key, value, expected)
-
-    def mapping(self, key: str) -> None:
-        if not isinstance(self.data.get(key, {}), Mapping):
-            raise self.wrong(key, self.data[key], "keys with values")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and math.isfinite(value))
-
-
-def _is_sha256(value: str) -> bool:
-    return len(value) == 64 and all(c in "0123456789abcdefABCDEF" for c in value)
-
-
-def _plain_name(value: str) -> bool:
-    plain = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
-    return plain and 0 < len(value) <= 100 and value.strip(".") != "" and not value.startswith("-")
-
-
 def _refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is not a JSON number")
 
@@ -291,7 +196,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _described(path: Path) -> Card:
     data = read_json(path)
-    check = _Checker(data, path.name)
+    check = Checker(data, path.name)
     check.text("schema", lambda v: v == CARD_SCHEMA, repr(CARD_SCHEMA))
     for key in ("name", "summary", "license"):
         check.text(key, lambda v: v != "", "a short text")

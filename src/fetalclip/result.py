@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fetalclip.clinical.age import EstimatedAge
+
 SCHEMA = "fetalclip.analysis/1"
+
+NOT_A_HEAD = "not a head plane"
+"""How the note of an age begins that was not given because the picture shows no head."""
 
 DISCLAIMER = "Research software. Not a medical device: do not use it for diagnosis or treatment."
 
@@ -54,6 +59,51 @@ class PlaneScores:
             "probability": self.probability,
             "scores": dict(self.scores),
             "abstained": self.abstained,
+        }
+
+
+@dataclass(frozen=True)
+class AgeEstimate(EstimatedAge):
+    """Gestational age that a picture of a head suggests: the age whose WHO median is this head.
+
+    Two intervals, both of whole days. The model's own (``model_low``, ``model_high``) holds the age equivalent to the
+    head's true circumference with probability ``level``. The user's (``low``, ``high``) adds that healthy heads of one
+    age differ: every age at which a head between the model's bounds lies within the chart's 2.5th to 97.5th centile.
+    It is an ``EstimatedAge``: no chart takes it for a centile.
+
+    Attributes:
+        days: whole days; None when it abstained.
+        model_low, model_high: the model's own interval, days; None when it abstained.
+        note: what limits the answer, or why there is none.
+    """
+
+    model_low: float | None = None
+    model_high: float | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no age is given; ``note`` says why."""
+        return self.days is None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The note as ``Analysis.warnings`` holds it: why there is no age, or what limits it, one by one."""
+        if self.abstained:
+            return (f"no age: {self.note}",)
+        return tuple(f"age: {part}" for part in self.note.split("; ")) if self.note else ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; see ``Analysis.to_dict``."""
+        return {
+            "days": self.days,
+            "low": self.low,
+            "high": self.high,
+            "level": self.level,
+            "model_low": self.model_low,
+            "model_high": self.model_high,
+            "method": self.method,
+            "meaning": self.meaning,
+            "reference": self.reference,
         }
 
 
@@ -114,6 +164,7 @@ class Analysis:
     error: str | None = None
     provenance: Provenance | None = None
     subplane: PlaneScores | None = None
+    age: AgeEstimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON object of schema ``fetalclip.analysis/1``; what was not asked for or not possible is None."""
@@ -122,7 +173,7 @@ class Analysis:
             "input": self.input.to_dict(),
             "plane": self.plane.to_dict() if self.plane else None,
             "subplane": self.subplane.to_dict() if self.subplane else None,
-            "gestational_age": None,
+            "gestational_age": self.age.to_dict() if self.age and not self.age.abstained else None,
             "gestational_age_biometry": None,
             "biometry": None if self.error else [],
             "heart": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from fetalclip.cli import main
+from fetalclip.result import AgeEstimate
 
 
 def lines_of(text: str) -> list[dict]:
@@ -69,7 +71,7 @@ def test_an_empty_folder_is_told(model, tmp_path, capsys):
     assert "empty" in err
 
 
-@pytest.mark.parametrize("word", ["age", "biometry", "heart", "planes,heart"])
+@pytest.mark.parametrize("word", ["biometry", "heart", "planes,heart"])
 def test_tasks_of_later_versions_say_what_there_is(model, pictures, capsys, word):
     assert main(["analyze", str(pictures), "--tasks", word]) == 2
     err = capsys.readouterr().err
@@ -110,6 +112,28 @@ def test_options_reach_the_model(model, pictures, capsys):
     assert call["overlay"] == "keep"
     assert call["tasks"] == ("planes",)
     assert main(["analyze", str(pictures), "--overlay", "only"]) == 2
+
+
+@pytest.mark.parametrize(("words", "tasks"), [([], None), (["--tasks", "planes, age"], ("planes", "age"))])
+def test_without_tasks_the_model_decides(model, pictures, words, tasks):
+    main(["analyze", str(pictures), *words])
+    assert model.calls[0]["tasks"] == tasks
+
+
+def test_an_age_is_a_line_of_its_own_with_both_intervals(model, pictures, capsys, monkeypatch):
+    age = AgeEstimate(142, 131, 154, "prompted", "WHO 2017 V3 HC", model_low=135, model_high=149, level=0.9)
+    other = ("no age: not a head plane (femur)",)
+    one = model._one
+    monkeypatch.setattr(model, "_one", lambda *args: replace(one(*args), age=age, warnings=other))
+    main(["analyze", str(pictures / "a-bright.png")])
+    _, second = capsys.readouterr().out.splitlines()  # what every femur has is not said
+    assert second == (
+        "    age 20w2d, 18w5d to 22w0d with the spread of healthy heads; 19w2d to 21w2d the model alone (90 %)"
+    )
+    main(["analyze", str(pictures / "a-bright.png"), "--json"])
+    (line,) = lines_of(capsys.readouterr().out)
+    assert line["gestational_age"]["model_low"] == 135
+    assert line["warnings"] == list(other)
 
 
 def test_broken_prompts_are_told_before_the_model_loads(model, pictures, tmp_path, capsys):

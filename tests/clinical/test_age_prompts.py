@@ -39,7 +39,15 @@ def test_ours_are_five_and_end_with_the_spacing():
     assert all("0.52 mm per pixel" in text and "20" in text for text in made)
 
 
-@pytest.mark.parametrize("content", [[GOOD, PUBLISHED], {"templates": [GOOD, PUBLISHED]}, {"head": [GOOD, PUBLISHED]}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        [GOOD, PUBLISHED],
+        {"templates": [GOOD, PUBLISHED]},
+        {"about": "heads", "head": [GOOD, PUBLISHED]},
+        {"days": [98, 272], "templates": [GOOD, PUBLISHED]},
+    ],
+)
 def test_every_json_shape_loads(tmp_path, content):
     found = load_age_templates(saved(tmp_path, content))
     assert found == AgeTemplates("mine.json", (GOOD, PUBLISHED))

@@ -76,3 +76,11 @@ def test_a_locked_file_is_no_error(path, monkeypatch):
     store.put({"z": np.ones(4, np.float32)})
     other.close()
     assert set(store.get(VECTORS, 4)) == set(VECTORS)
+
+
+def test_a_large_file_grows_no_further(path, monkeypatch):
+    store = PromptStore(path, "m")
+    store.put(VECTORS)
+    monkeypatch.setattr("fetalclip.encoder.store._LARGEST", path.stat().st_size - 1)
+    store.put({"more": np.ones(4, np.float32)})
+    assert set(store.get([*VECTORS, "more"], 4)) == set(VECTORS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fetalclip.cards import check_config
+from fetalclip.config import check_config
 from fetalclip.models.tiny import build_tiny
 
 

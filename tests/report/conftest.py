@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fetalclip.frame import Frame
-from fetalclip.result import Analysis, InputInfo, PlaneScores, Provenance
+from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores, Provenance
 
 SHARES = {"brain": 0.9, "lips_nose": 0.06, "femur": 0.03, "thorax": 0.01}
 SUBPLANE = PlaneScores({"trans-thalamic": 0.7, "trans-cerebellum": 0.2, "trans-ventricular": 0.1})
@@ -21,6 +21,11 @@ def frame() -> Frame:
 
 
 @pytest.fixture
+def age() -> AgeEstimate:
+    return AgeEstimate(142, 131, 154, "prompted", "WHO 2017 V3 HC", "age of this head", 0.9, "", 135, 149)
+
+
+@pytest.fixture
 def analysis() -> Callable[..., Analysis]:
     """Makes an Analysis; every argument may be given."""
 
@@ -31,10 +36,11 @@ def analysis() -> Callable[..., Analysis]:
         error: str | None = None,
         provenance: Provenance | None = MADE,
         subplane: PlaneScores | None = None,
+        age: AgeEstimate | None = None,
     ) -> Analysis:
         if error is not None:
             return Analysis(InputInfo(path), None, warnings, error, provenance)
         seen = InputInfo(path, "image", 400, 300, 1, (0.07, 0.08))
-        return Analysis(seen, plane, warnings, None, provenance, subplane)
+        return Analysis(seen, plane, warnings, None, provenance, subplane, age)
 
     return make

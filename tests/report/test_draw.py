@@ -10,7 +10,7 @@ from PIL import Image
 
 from fetalclip.frame import Frame
 from fetalclip.report.draw import draw_analysis, thumbnail
-from fetalclip.result import Analysis, PlaneScores
+from fetalclip.result import AgeEstimate, Analysis, PlaneScores
 
 Make = Callable[..., Analysis]
 
@@ -37,11 +37,12 @@ def test_drawing_keeps_every_pixel_of_the_picture(frame: Frame, analysis: Make) 
     np.testing.assert_array_equal(drawn[: frame.height], np.repeat(frame.pixels[:, :, None], 3, axis=2))
 
 
-def test_caption_tells_answers_apart(frame: Frame, analysis: Make) -> None:
+def test_caption_tells_answers_apart(frame: Frame, analysis: Make, age: AgeEstimate) -> None:
     closest = {"brain": 0.9, "femur": 0.1}
     answers = [
         analysis(plane=PlaneScores(closest)),
         analysis(plane=PlaneScores(closest), subplane=PlaneScores({"trans-thalamic": 0.7, "trans-cerebellum": 0.3})),
+        analysis(plane=PlaneScores(closest), age=age),
         analysis(plane=PlaneScores({"brain": 0.8, "femur": 0.2})),
         analysis(plane=PlaneScores({"femur": 0.9, "brain": 0.1})),
         analysis(plane=PlaneScores(closest, abstained=True)),

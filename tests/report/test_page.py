@@ -13,7 +13,7 @@ import pytest
 from fetalclip.errors import OutputError, UsageError
 from fetalclip.frame import Frame
 from fetalclip.report import Report
-from fetalclip.result import DISCLAIMER, Analysis, PlaneScores, Provenance
+from fetalclip.result import DISCLAIMER, AgeEstimate, Analysis, PlaneScores, Provenance
 
 Make = Callable[..., Analysis]
 
@@ -112,6 +112,23 @@ def test_page_shows_the_subplane_below_the_plane(frame: Frame, analysis: Make) -
     assert "Warning: subplane abstained: unsure" in page.text
     assert ("table", "class", "bars sub unsure") in page.attributes
     assert "Sub-plane " not in Page(Report(analysis()).html()).text
+
+
+def test_page_shows_the_age_with_both_intervals_named(analysis: Make, age: AgeEstimate) -> None:
+    words = (
+        "Gestational age by the head 20w2d "
+        "with the spread of healthy heads 18w5d to 22w0d "
+        "the model alone (90 %) 19w2d to 21w2d"
+    )
+    assert words in Page(Report(analysis(age=age)).html()).text
+    alone = Page(Report(age).html()).text
+    assert words in alone
+    assert "No plane asked for" not in alone
+    none = AgeEstimate(None, None, None, "prompted", "WHO 2017 V3 HC", note="no spacing")
+    for report in (Report(none), Report(analysis(age=none, warnings=none.warnings))):
+        page = Page(report.html()).text
+        assert "Gestational age by the head" not in page
+        assert "Warning: no age: no spacing" in page
 
 
 def test_page_stands_alone(mixed: Report) -> None:

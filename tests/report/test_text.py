@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetalclip.report import text
-from fetalclip.result import Analysis, PlaneScores
+from fetalclip.result import AgeEstimate, Analysis, PlaneScores
 
 Make = Callable[..., Analysis]
 
@@ -57,6 +57,21 @@ def test_line_names_the_subplane_unless_it_abstained(analysis: Make) -> None:
     shy = analysis(subplane=PlaneScores(found, True, "unsure"), warnings=("subplane abstained: unsure",))
     assert text.line(shy).endswith("femur 3.0 %) [warning: subplane abstained: unsure]")
     assert text.subplane(analysis()) == ""
+
+
+def test_line_names_the_age_with_both_intervals(analysis: Make, age: AgeEstimate) -> None:
+    words = "age 20w2d, 18w5d to 22w0d with the spread of healthy heads; 19w2d to 21w2d the model alone (90 %)"
+    assert text.line(analysis(age=age)) == f"scans/a.png: brain 90.0 % (then lips nose 6.0 %, femur 3.0 %); {words}"
+    assert text.line(analysis(plane=None, age=age)) == f"scans/a.png: {words}"
+    none = AgeEstimate(None, None, None, "prompted", "WHO 2017 V3 HC", note="no spacing")
+    assert text.line(analysis(age=none, warnings=none.warnings)).endswith("%) [warning: no age: no spacing]")
+    assert text.age(analysis(age=none)) == text.age(analysis()) == ()
+
+
+def test_a_plane_that_tells_why_there_is_no_age_is_not_explained(analysis: Make) -> None:
+    said = ("no age: not a head plane (femur)", "no age: no spacing")
+    assert text.other_warnings(analysis(warnings=said)) == ["no age: no spacing"]
+    assert text.other_warnings(analysis(plane=None, warnings=said)) == list(said)
 
 
 def test_line_of_an_abstention_says_why_once(analysis: Make) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fetalclip.frame import Frame
     from fetalclip.result import Analysis
 
-TASKS = ("planes",)
-_LATER = ("age", "biometry", "heart")
+TASKS = ("planes", "age")
+_LATER = ("biometry", "heart")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Request:
     """A checked call: everything that can be wrong about it has been found before any picture is read."""
 
     files: list[Path]
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] | None
     spacing: tuple[float, float] | None
     spacing_table: Mapping[str, tuple[float, float]] | None
     drawings: Path | None
@@ -39,8 +39,9 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, or folders of them.")],
     model: Model = "fetalclip-open",
     tasks: Annotated[
-        str, typer.Option("--tasks", metavar="LIST", help="What to answer, by commas: planes.")
-    ] = "planes",
+        str | None,
+        typer.Option("--tasks", metavar="LIST", help="What to answer, by commas: planes, age. Default: all it can."),
+    ] = None,
     pixel_spacing: Annotated[
         str | None,
         typer.Option("--pixel-spacing", metavar="MM", help="Millimetres per pixel; X,Y where they differ."),
@@ -66,8 +67,9 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),
     ] = "mask",
 ) -> int:
-    """Name the standard plane of each picture, or abstain.
+    """Name the standard plane of each picture and date each head, or abstain.
 
+    An age needs millimetres per pixel: the file's own, --pixel-spacing or --spacing-csv.
     A folder is walked; every file in it gets its line. A file that cannot be read is told and does not stop
     the others (exit code 1).
     """
@@ -113,13 +115,13 @@ def load(model: str, voice: Voice, precision: str | None = None) -> Any:
 
 def _check(
     paths: list[Path],
-    tasks: str,
+    tasks: str | None,
     spacing: tuple[str | None, Path | None],
     drawings: Path | None,
     report: Path | None,
 ) -> Request:
     """Everything cheap that can be wrong, cheapest first; the model comes after."""
-    words = _tasks(tasks)
+    words = None if tasks is None else _tasks(tasks)
     given, table_file = spacing
     if given is not None and table_file is not None:
         raise UsageError("both --pixel-spacing and --spacing-csv", "one of them")

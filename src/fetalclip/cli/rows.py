@@ -17,7 +17,7 @@ def name_width(names: Iterable[object]) -> int:
 
 
 def lines(analysis: Analysis, width: int) -> list[str]:
-    """Text lines of one analysis: name, plane, probability, bar, sub-plane; reasons and warnings indented below.
+    """Text lines of one analysis: name, plane, probability, bar, sub-plane; age, reasons and warnings below.
 
     Args:
         analysis: what was found; its error, if any, is told on stderr by the caller.
@@ -27,6 +27,8 @@ def lines(analysis: Analysis, width: int) -> list[str]:
     if analysis.error is not None:
         return [f"{name}  not read"]
     told = [f"{name}  {_plane(analysis.plane)}  {text.subplane(analysis)}".rstrip()]
+    if dated := text.age(analysis):
+        told.append(f"    {'; '.join(dated)}")
     warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
         why = text.reason(analysis.plane)

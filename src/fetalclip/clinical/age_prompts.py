@@ -90,8 +90,8 @@ def age_template_sets() -> list[str]:
 def load_age_templates(name_or_path: str | Path = "age-5") -> AgeTemplates:
     """A set of templates by its bundled name or from a file.
 
-    A file is JSON (a list of sentences, or an object with one such list under any key) or text with one sentence a
-    line.
+    A file is JSON (a list of sentences, or an object with one such list: that under ``templates``, or the only one)
+    or text with one sentence a line.
 
     Raises:
         UsageError: no such set or file, another shape, or a template without its placeholders.
@@ -120,7 +120,8 @@ def parse_age_templates(text: str, name: str, is_json: bool) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         raise UsageError(f"{where} is not JSON", _SHAPE) from None
     if isinstance(data, Mapping):
-        lists = [value for value in data.values() if isinstance(value, list)]
+        named = {key: value for key, value in data.items() if key == "templates"} or data
+        lists = [value for value in named.values() if isinstance(value, list)]
         if len(lists) != 1:
             raise UsageError(f"{where} holds {len(lists)} lists of sentences", f"one list: {_SHAPE}")
         data = lists[0]

@@ -16,6 +16,7 @@ import torch
 
 from fetalclip.encoder.packed import can_pack, pack
 from fetalclip.encoder.store import PromptStore
+from fetalclip.encoder.tree import Row, TextTree, shared
 from fetalclip.errors import UsageError
 from fetalclip.frame import Pixels
 from fetalclip.models.pair import DualEncoder
@@ -85,6 +86,7 @@ class Encoder:
         self.tokenizer, self.normalisation, self.batch, self.store = tokenizer, normalisation, batch, store
         self._texts: dict[str, Array] = {}
         self._ready: dict[str, Any] = {}
+        self._tree: TextTree | None = None
 
     def _tower(self, name: str) -> Any:
         """``visual`` or ``text``, on its device, in its number type, laid out for speed."""
@@ -146,6 +148,38 @@ class Encoder:
             found = self._tower("text")(ids.to(self.device), end.to(self.device))
             made.update(zip(part, found.float().cpu().numpy(), strict=True))
         return made
+
+    @torch.inference_mode()
+    def alike(self, texts: Sequence[str], later: Sequence[str] = ()) -> Array:
+        """Raw embeddings of texts that begin alike, such as one sentence with many numbers; the same as `texts`.
+
+        What they share is run once. None is kept, in memory or in the store.
+
+        Args:
+            texts: n texts.
+            later: n texts that stand for calls to come; what each text begins with like its counterpart stays ready.
+
+        Returns:
+            (n, d) float32, not normalised.
+        """
+        if self._tree is None:
+            self._tree = TextTree(self._tower("text"), self.device)
+        rows = self._ids(texts)
+        if later:
+            self._tree.hold(shared(rows, self._ids(later)))
+        distinct = list(dict.fromkeys(rows))
+        place = {row: i for i, row in enumerate(distinct)}
+        return self._tree(distinct)[[place[row] for row in rows]]
+
+    def _ids(self, texts: Sequence[str]) -> list[Row]:
+        """Token ids of each text, up to and with its first end token."""
+        ids, end = self.tokenizer(texts)
+        return [tuple(row[: n + 1]) for row, n in zip(ids.tolist(), end.tolist(), strict=True)]
+
+    @property
+    def dim(self) -> int:
+        """Width of an embedding."""
+        return self.model.architecture.embed_dim
 
     @property
     def scale(self) -> float:

@@ -74,11 +74,18 @@ class PackedBlock(nn.Module):
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(B, N, D) to (B, N, D)."""
+        q, k, v = self.project(x)
+        return self.finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+
+    def project(self, x: Tensor) -> Tensor:
+        """See ``Block.project``."""
         batch, length, width = x.shape
         qkv = self.qkv(self.ln_1(x)).view(batch, length, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-        x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
+        return qkv.permute(2, 0, 3, 1, 4)
+
+    def finish(self, x: Tensor, y: Tensor) -> Tensor:
+        """See ``Block.finish``."""
+        x = x + self.out(y.transpose(1, 2).reshape(x.shape))
         return x + self.narrow(self.widen(self.ln_2(x)))
 
 

@@ -18,6 +18,7 @@ Array = npt.NDArray[np.float32]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS prompts (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
 _FULL = 200_000  # rows; beyond this nothing more is kept
+_LARGEST = 1 << 30  # bytes; likewise
 _WAIT = 5.0  # seconds for another process to finish writing
 
 
@@ -52,6 +53,8 @@ class PromptStore:
         rows = [(self._key(text), vector.astype("<f4").tobytes()) for text, vector in made.items()]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_file() and self.path.stat().st_size > _LARGEST:
+                return
             with self._open() as base:
                 base.execute(_TABLE)
                 if base.execute("SELECT count(*) FROM prompts").fetchone()[0] < _FULL:

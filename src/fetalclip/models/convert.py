@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fetalclip.cards import MODEL_SCHEMA, Card, check_config, read_json
+from fetalclip.cards import Card, read_json
+from fetalclip.config import MODEL_SCHEMA, check_config
 from fetalclip.disk import appearing, free_bytes
 from fetalclip.errors import BadCheckpoint, OutputError, UsageError
 from fetalclip.models import openclip, positions, transformers_clip

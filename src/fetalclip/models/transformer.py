@@ -24,11 +24,15 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(B, N, D) to (B, N, D)."""
+        q, k, v = self.project(x)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)  # (B, heads, N, D / heads)
+        return self.out_proj(y.transpose(1, 2).reshape(x.shape))
+
+    def project(self, x: Tensor) -> Tensor:
+        """(B, N, D) to queries, keys and values, (3, B, heads, N, D / heads)."""
         batch, length, width = x.shape
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, N, 3D)
-        q, k, v = qkv.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)  # (B, heads, N, D / heads)
-        return self.out_proj(y.transpose(1, 2).reshape(batch, length, width))
+        return qkv.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
 
 
 class FeedForward(nn.Module):
@@ -57,6 +61,15 @@ class Block(nn.Module):
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """(B, N, D) to (B, N, D)."""
         x = x + self.attn(self.ln_1(x), causal)
+        return x + self.mlp(self.ln_2(x))
+
+    def project(self, x: Tensor) -> Tensor:
+        """(B, N, D) to queries, keys and values, (3, B, heads, N, D / heads): the half before attention."""
+        return self.attn.project(self.ln_1(x))
+
+    def finish(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B, N, D) and what attention made of it, (B, heads, N, D / heads), to (B, N, D): the half after it."""
+        x = x + self.attn.out_proj(y.transpose(1, 2).reshape(x.shape))
         return x + self.mlp(self.ln_2(x))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.frame import Frame
-from fetalclip.report.text import percent, plane_name, reason, sentence, subplane
+from fetalclip.report.text import age, percent, plane_name, reason, sentence, subplane
 from fetalclip.result import Analysis
 
 _STRIP, _INK, _FAINT = (18, 26, 33), (255, 255, 255), (176, 190, 201)
@@ -45,7 +45,7 @@ def thumbnail(frame: Frame, side: int = 320) -> Thumbnail:
 
 
 def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
-    """The picture, untouched, with a caption strip beneath: label, probability, sub-plane, abstention, model.
+    """The picture, untouched, with a caption strip beneath: label, probability, sub-plane, age, abstention, model.
 
     Returns:
         An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip. The file's name is
@@ -55,7 +55,7 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
     width = max(frame.width, _MIN_WIDTH)
     step = min(max(width // 32, 14), 64)  # pixels; size of the headline's letters
     big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
-    lines = [text for text in (second, _signature(analysis)) if text]
+    lines = [text for text in (second, *age(analysis), _signature(analysis)) if text]
     pad, row = round(step * 0.6), round(step * 1.05)
     strip = 2 * pad + round(step * 1.3) + row * len(lines)
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from html import escape
 from importlib import resources
 
+from fetalclip.clinical.age import age_text
 from fetalclip.report import text
 from fetalclip.report.draw import Thumbnail
 from fetalclip.result import DISCLAIMER, Analysis, PlaneScores, Provenance
@@ -27,7 +28,9 @@ _READING = (
     "is not the probability that the picture is of diagnostic quality. Abstained means that the picture "
     "is too unlike what the model was trained on, or too undecided, to be given a plane: its closest "
     "candidates are shown for information only. The sub-plane of a brain is the closest of those offered, "
-    "with probabilities of their own; a brain that shows none of them is not told apart. The outlier "
+    "with probabilities of their own; a brain that shows none of them is not told apart. The gestational age "
+    "is the one whose WHO median is this head; the model alone errs by its own interval, and healthy heads of one "
+    "age differ, which the wider interval adds. It dates no pregnancy anew, least of all after 24 weeks. The outlier "
     "score says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
     "rulers and markers are hidden from the model unless that was switched off."
 )
@@ -145,8 +148,9 @@ def _card(entry: Entry, number: int) -> str:
         shot,
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {safe(folder)}</span></p>" if folder else "</p>"),
-        _answer(plane),
+        _answer(plane) if plane or not text.dated(entry.analysis) else "",
         _subplanes(entry.analysis.subplane),
+        _age(entry.analysis),
         f'<p class="facts">{" · ".join(f"<span>{safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
         f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
         "</div>\n</article>\n",
@@ -173,6 +177,20 @@ def _subplanes(found: PlaneScores | None) -> str:
     if found is None or not found.scores:
         return ""
     return _bars(found, "Sub-plane: none is likely enough" if found.abstained else "Sub-plane", "bars sub")
+
+
+def _age(analysis: Analysis) -> str:
+    """The age and its two intervals, each by its name; of a dated head only."""
+    found = text.dated(analysis)
+    if found is None or found.days is None:
+        return ""
+    rows = {
+        "Gestational age by the head": age_text(found.days),
+        text.WITH_SPREAD: text.span(found.low, found.high),
+        f"{text.MODEL_ALONE} ({100 * found.level:.0f} %)": text.span(found.model_low, found.model_high),
+    }
+    cells = "".join(f"<div><dt>{safe(name)}</dt><dd>{safe(value)}</dd></div>" for name, value in rows.items())
+    return f'<dl class="age">{cells}</dl>'
 
 
 def _bars(plane: PlaneScores, words: str, kind: str = "bars") -> str:

@@ -14,7 +14,7 @@ from fetalclip.frame import Frame
 from fetalclip.report.draw import thumbnail
 from fetalclip.report.html import Entry, page
 from fetalclip.report.text import printable
-from fetalclip.result import Analysis, InputInfo, PlaneScores
+from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores
 
 _SIDE, _MANY, _SMALL_SIDE = 320, 500, 200  # pixels; after so many pictures thumbnails get smaller
 
@@ -23,7 +23,7 @@ class Report:
     """Results on one page.
 
     Args:
-        items: results to show, in this order: ``Analysis`` or ``PlaneScores``.
+        items: results to show, in this order: ``Analysis``, ``PlaneScores`` or ``AgeEstimate``.
         title: the page's title.
         note: a sentence shown as a banner (for example that the pictures are simulated), or empty.
         created: when; the moment of saving if not given.
@@ -34,7 +34,7 @@ class Report:
 
     def __init__(
         self,
-        *items: Analysis | PlaneScores,
+        *items: Analysis | PlaneScores | AgeEstimate,
         title: str = "Fetal ultrasound report",
         note: str = "",
         created: datetime | None = None,
@@ -47,18 +47,20 @@ class Report:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, item: Analysis | PlaneScores, frame: Frame | None = None) -> None:
+    def add(self, item: Analysis | PlaneScores | AgeEstimate, frame: Frame | None = None) -> None:
         """Add one result, with its picture where there is one; only a small encoded thumbnail is kept.
 
         Raises:
-            UsageError: not an ``Analysis`` or ``PlaneScores``.
+            UsageError: an item of another type.
         """
         if isinstance(item, PlaneScores):
             item = Analysis(_read_as(frame), plane=item)
+        if isinstance(item, AgeEstimate):
+            item = Analysis(_read_as(frame), warnings=item.warnings, age=item)
         if not isinstance(item, Analysis):
             raise UsageError(
                 f"a report item of type {type(item).__name__}",
-                "Analysis or PlaneScores",
+                "Analysis, PlaneScores or AgeEstimate",
                 "Report(*model.analyze(paths))",
             )
         side = _SIDE if len(self._entries) < _MANY else _SMALL_SIDE

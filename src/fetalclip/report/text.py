@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import PurePath
 
-from fetalclip.result import Analysis, PlaneScores
+from fetalclip.clinical.age import age_text
+from fetalclip.result import NOT_A_HEAD, AgeEstimate, Analysis, PlaneScores
+
+WITH_SPREAD, MODEL_ALONE = "with the spread of healthy heads", "the model alone"
+"""What the two intervals of an age are called."""
 
 
 def printable(text: object) -> str:
@@ -69,10 +73,34 @@ def subplane(analysis: Analysis) -> str:
     return "" if found is None or found.abstained or not found.scores else _candidates(found, 0, 1)
 
 
+def dated(analysis: Analysis) -> AgeEstimate | None:
+    """The age, unless there is none or it abstained."""
+    return None if analysis.age is None or analysis.age.abstained else analysis.age
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval of ages, such as "18w5d to 22w0d"; a missing bound is "?"."""
+    return " to ".join("?" if days is None else age_text(days) for days in (low, high))
+
+
+def age(analysis: Analysis) -> tuple[str, ...]:
+    """The age with the interval a user needs, and the model's own, each by its name; empty where there is no age.
+
+    Example: "age 20w2d, 18w5d to 22w0d with the spread of healthy heads", "19w2d to 21w2d the model alone (90 %)"
+    """
+    found = dated(analysis)
+    if found is None or found.days is None:
+        return ()
+    model = f"{span(found.model_low, found.model_high)} {MODEL_ALONE} ({100 * found.level:.0f} %)"
+    return f"age {age_text(found.days)}, {span(found.low, found.high)} {WITH_SPREAD}", model
+
+
 def other_warnings(analysis: Analysis) -> list[str]:
-    """The warnings, each once, without the one that repeats the reason for abstaining."""
+    """The warnings for the eye, each once: without the one that repeats the reason for abstaining, and without the
+    one that a plane other than the head has no age, where the plane is there to be read."""
     said = reason(analysis.plane) if analysis.plane else ""
-    return [w for w in dict.fromkeys(sentence(w) for w in analysis.warnings) if w and w != said]
+    told = [w for w in dict.fromkeys(sentence(w) for w in analysis.warnings) if w and w != said]
+    return [w for w in told if analysis.plane is None or not w.startswith(f"no age: {NOT_A_HEAD}")]
 
 
 def finding(analysis: Analysis) -> str:
@@ -81,11 +109,12 @@ def finding(analysis: Analysis) -> str:
         return f"failed: {sentence(analysis.error)}"
     plane = analysis.plane
     if plane is None or not plane.scores:
-        return "no plane asked for"
+        return "; ".join(age(analysis)) or "no plane asked for"
     if plane.abstained:
         return f"abstained: {reason(plane)} (closest: {_candidates(plane, 0, 1)})"
-    others, sub = _candidates(plane, 1, 3), subplane(analysis)
-    return _candidates(plane, 0, 1) + (f" (then {others})" if others else "") + (f", {sub}" if sub else "")
+    others = _candidates(plane, 1, 3)
+    first = _candidates(plane, 0, 1) + (f" (then {others})" if others else "")
+    return "; ".join([first + (f", {sub}" if (sub := subplane(analysis)) else ""), *age(analysis)])
 
 
 def line(analysis: Analysis) -> str:

@@ -1,8 +1,20 @@
 """One file per clinical question; a task has a name and a call."""
 
+from fetalclip.tasks.age import AgeScorer, AgeTask
+from fetalclip.tasks.age_rule import AgeRule, published_days
 from fetalclip.tasks.planes import PlaneRule, PlaneTask
 from fetalclip.tasks.subplanes import SubplaneRule, SubplaneTask
 
-TASKS = ("planes",)  # sub-planes come with planes
+TASKS = ("planes", "age")  # sub-planes come with planes
 
-__all__ = ["TASKS", "PlaneRule", "PlaneTask", "SubplaneRule", "SubplaneTask"]
+__all__ = [
+    "TASKS",
+    "AgeRule",
+    "AgeScorer",
+    "AgeTask",
+    "PlaneRule",
+    "PlaneTask",
+    "SubplaneRule",
+    "SubplaneTask",
+    "published_days",
+]
