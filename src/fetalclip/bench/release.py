@@ -25,7 +25,8 @@ from fetalclip.bench import openness as mof
 from fetalclip.bench.datacard import render_data, split_lines
 from fetalclip.bench.evidence import CODE_LICENSE, DOCUMENTS, Subject, look
 from fetalclip.bench.told import cell, inner, portable, portable_text, training_data
-from fetalclip.cards import MODEL_SCHEMA, Card, read_folder
+from fetalclip.cards import Card, read_folder
+from fetalclip.config import MODEL_SCHEMA
 from fetalclip.data.splits import COLUMNS
 from fetalclip.disk import appearing, free_bytes
 from fetalclip.errors import BadCheckpoint, OutputError, UsageError
