@@ -36,7 +36,7 @@ class Sampler:
     ) -> None:
         chances = chances or Chances()
         some = {"subplane": chances.subplane, "age": chances.age, "spacing": chances.spacing}
-        self._rng = rng
+        self._rng, self.measure = rng, measure
         self._some, self._sub = (CaptionFactory(measure, rng, chance, limit) for chance in (some, {"subplane": 1.0}))
 
     def seed(self, seed: int) -> None:

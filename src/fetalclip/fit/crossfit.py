@@ -52,7 +52,7 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
         say(f"cross-fitting: held macro F1 {[round(h.macro_f1(), 4) for h in held]}, {found}")
     last = replace(recipe, crossfit_folds=())
     say(f"fit on folds {last.data.train_folds}")
-    training = Training(last, corpus, out, resume)
+    training = Training(last, corpus, out, resume, out.parent / "cache")
     training.run()
     return _write(training, recipe, found, held, out)
 
@@ -65,7 +65,7 @@ def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, sa
     heads = tuple(f for f in range(1, 5) if f != fold)
     data = replace(recipe.data, train_folds=others, validate_fold=fold, hc18_folds=heads)
     say(f"cross-fitting: fold {fold} held out")
-    training = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume)
+    training = Training(replace(recipe, data=data, crossfit_folds=()), corpus, folder, resume, out.parent / "cache")
     if training.done and (folder / "heldout.npz").is_file():
         try:
             return HeldOut.load(folder / "heldout.npz")

@@ -31,6 +31,7 @@ from fetalclip.fit.heldout import HeldOut, look
 from fetalclip.fit.objectives import contrastive, rivalry, supervised
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.start import load_imagenet
+from fetalclip.fit.warmup import warm_up
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer
@@ -53,13 +54,16 @@ class Training:
         corpus: the pictures.
         out: run folder: ``recipe.json``, ``metrics.jsonl``, ``checkpoint.pt``, ``heldout.npz``.
         resume: go on from the folder's checkpoint when there is one.
+        cache: folder that keeps a warmed text tower for the next run with the same text side, or None.
 
     Raises:
         OutputError: the folder cannot be written.
         BadCheckpoint: the checkpoint is damaged or of another recipe.
     """
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True) -> None:
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True, cache: Path | None = None
+    ) -> None:
         self.recipe, self.out, self.corpus = recipe, out, corpus
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(recipe.seed)
@@ -74,6 +78,8 @@ class Training:
         self.epoch = 0
         if resume and (out / "checkpoint.pt").is_file():
             self._resume()
+        elif recipe.objective == "contrastive" and recipe.optim.text_steps:
+            warm_up(self.model, self._texts, self.batches.sampler, recipe, cache)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.made_with = self._made_with()

@@ -78,6 +78,7 @@ class OptimRecipe:
         epochs, batch: passes over an epoch's draws, pictures a step.
         rate_image, rate_text, weight_decay, warmup_steps, clip: AdamW and its schedule.
         max_scale: the scale of the cosines is clamped to it.
+        text_steps: steps of the text tower on captions alone before it meets a picture; 0 for none.
         foreign_texts: captions of planes nobody has pictures of, false of every picture, in each batch.
         rival_texts: captions of the sub-planes in turn in each batch: true of some heads, false of the others.
         rival_weight: weight of telling the true rivals from the false ones.
@@ -91,6 +92,7 @@ class OptimRecipe:
     warmup_steps: int = 50
     clip: float = 1.0
     max_scale: float = 100.0
+    text_steps: int = 150
     foreign_texts: int = 8
     rival_texts: int = 9
     rival_weight: float = 2.0
