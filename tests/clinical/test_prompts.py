@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fetalclip.clinical import wording
 from fetalclip.clinical.prompts import check_prompts, load_prompts, parse_prompts, prompt_sets, reject_prompts
+from fetalclip.clinical.sampling import texts
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS, SUBPLANES
 from fetalclip.errors import UsageError
 
@@ -111,7 +113,7 @@ def test_a_huge_file_is_not_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["planes-5", "", ".", "../planes-9", "a\0b", "x" * 5000])
 def test_an_unknown_name_lists_the_known(name):
-    with pytest.raises(UsageError, match="planes-4, planes-9"):
+    with pytest.raises(UsageError, match="planes-4, planes-4-reworded, planes-9"):
         load_prompts(name)
 
 
@@ -146,3 +148,22 @@ def test_a_set_made_in_memory_is_checked_too():
 def test_reject_prompts_are_the_vocabularys():
     texts = reject_prompts()
     assert len(texts) == len(set(texts)) == sum(map(len, REJECTS.values()))
+
+
+@pytest.mark.parametrize("name", ["planes-4-reworded", "planes-9-reworded"])
+def test_no_reworded_prompt_is_a_sentence_of_the_caption_factory(name):
+    told = {
+        opening.replace("{kind}", kind).replace("{what}", what).lower()
+        for phrases in wording.VIEWS.values()
+        for what in phrases
+        for opening in (*wording.OPENINGS, *wording.BARE_OPENINGS, *wording.LABELS["views"])
+        for kind in wording.KINDS
+    }
+    usual = {
+        text.lower() for usual in ("planes-4", "planes-9") for lines in load_prompts(usual).values() for text in lines
+    }
+    prompts = {text.lower() for lines in load_prompts(name).values() for text in lines}
+    assert len(prompts) == 5 * len(load_prompts(name))
+    assert not prompts & (told | usual | {text.lower() for words in wording.VIEWS.values() for text in words})
+    assert not prompts & {text.lower().rstrip(".") for text in texts(5000, 1)}
+    assert "this is an ultrasound image of the fetal femur" in told  # the set above holds real captions

@@ -59,7 +59,7 @@ def recipe() -> Recipe:
         seed=7,
         data=DataRecipe(hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0),
         model=ModelRecipe("random", 32, 16, 0, TextConfig(117, 400, 32, 1, 2)),
-        optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6),
+        optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, text_steps=0),
     )
 
 

@@ -64,7 +64,7 @@ def grey(monkeypatch):
     """One grey picture a job in place of reading and drawing; the list of jobs made."""
     made = []
 
-    def make(job, side):
+    def make(job, side, overlay):
         made.append(job)
         facts = Facts("brain", "trans-thalamic", 150, 0.25) if job.row else Facts(NOT_ULTRASOUND)
         return [(np.full((side, side), len(made), np.uint8), Item(facts, "planes" if job.row else "reject", 3))]
@@ -134,7 +134,7 @@ def test_the_cache_gives_the_same_and_reads_nothing(grey, tmp_path):
     assert len({item.facts for item in again.items}) == 2
 
 
-@pytest.mark.parametrize("change", [{"simulated_pool": 5}, {"far_pool": 4}])
+@pytest.mark.parametrize("change", [{"simulated_pool": 5}, {"far_pool": 4}, {"overlay": "keep"}])
 def test_another_recipe_has_another_cache(grey, tmp_path, change):
     build_corpus(DATA, SIDE, tmp_path)
     build_corpus(replace(DATA, **change), SIDE, tmp_path)
@@ -161,7 +161,7 @@ def test_a_folder_of_everyday_pictures_joins_the_far_rejects(data, tmp_path):
     (folder / "link.png").symlink_to(tmp_path / "elsewhere.png")
     (folder / "0.png").rename(tmp_path / "elsewhere.png")
     jobs = module._jobs([], DataRecipe(simulated_pool=0, far_pool=0, far_folder=str(folder)))
-    added = [item for job in jobs for _, item in module._make(job, SIDE)]
+    added = [item for job in jobs for _, item in module._make(job, SIDE, "mask")]
     assert [(x.facts.plane, x.source, x.fold) for x in added] == [(NOT_ULTRASOUND, "reject", i) for i in range(2)]
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 import fetalclip
-from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.api import FetalCLIP
+from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
 from fetalclip.encoder.engine import Normalisation
 from fetalclip.errors import NotAvailable, OutputError
 from fetalclip.fit import Recipe, crossfit, loop, train
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.frame import Frame
+from fetalclip.tasks import PlaneRule
 
 
 @pytest.fixture
@@ -104,9 +106,35 @@ def test_a_supervised_recipe_gives_a_classifier(recipe, corpora, quick, tmp_path
     assert not answer.abstained
     held = HeldOut.load(tmp_path / "run" / "heldout.npz")
     assert held.names == KNOWN
-    assert "subplanes" not in model.card.config
-    with pytest.raises(NotAvailable, match="no sub-planes"):
-        model.subplanes(frame(0))
+    assert model.card.config["subplanes"]["classes"] == list(SUBPLANES)
+    assert tuple(model.subplanes(frame(0)).scores) == tuple(SUBPLANES)
+    config = {name: value for name, value in model.card.config.items() if name != "subplanes"}
+    older = FetalCLIP(replace(model.card, config=config), model.encoder, PlaneRule.from_config(config))
+    with pytest.raises(NotAvailable, match="no sub-planes"):  # a model of an older version has planes only
+        older.subplanes(frame(0))
+
+
+def test_a_fold_is_held_with_the_heads_of_its_number_and_never_sees_the_test_heads(recipe, monkeypatch, tmp_path):
+    asked = []
+
+    class Recorded:
+        done = False
+
+        def __init__(self, recipe, *_):
+            asked.append(recipe.data)
+
+        def run(self):
+            return object()
+
+    monkeypatch.setattr(crossfit, "Training", Recorded)
+    for fold in range(5):
+        crossfit._fold(recipe, fold, None, tmp_path, True, lambda _: None)
+    assert [data.validate_fold for data in asked] == list(range(5))
+    for fold, data in enumerate(asked):
+        assert fold not in (*data.train_folds, *data.hc18_folds)
+        assert 0 not in data.hc18_folds
+        assert set(data.train_folds) == set(range(5)) - {fold}
+        assert set(data.hc18_folds) == {1, 2, 3, 4} - {fold}
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(corpora, tmp_path):

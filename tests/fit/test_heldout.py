@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fetalclip.clinical.prompts import load_prompts
-from fetalclip.clinical.vocabulary import KNOWN
+from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation
 from fetalclip.errors import BadCheckpoint
@@ -85,8 +85,12 @@ def test_look_asks_the_same_task_as_at_inference(corpus):
 def test_a_supervised_model_is_scored_by_its_classes(corpus):
     _, model, tokenizer = build_tiny()
     encoder = Encoder(model, tokenizer, Normalisation(32, (0.5,) * 3, (0.5,) * 3), "cpu")
-    model.visual.proj = type(model.visual.proj)(1280, 4, bias=False)
+    model.visual.proj = type(model.visual.proj)(1280, 4 + 3, bias=False)
     held = look(encoder, PlaneRule(classes=KNOWN), corpus, np.arange(3))
     assert (held.names, held.logits.shape) == (KNOWN, (3, 4))
     assert not held.outlier.any()
-    assert (held.subnames, held.sublogits.shape, held.sublabel.tolist()) == ((), (3, 0), [-1] * 3)
+    assert (held.subnames, held.sublogits.shape) == (tuple(SUBPLANES), (3, 3))
+    items = [corpus.items[i] for i in range(3)]
+    assert held.sublabel.tolist() == [
+        list(SUBPLANES).index(x.facts.subplane) if x.facts.subplane else -1 for x in items
+    ]

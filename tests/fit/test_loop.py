@@ -43,7 +43,7 @@ def runs(tmp_path_factory, corpus):
                 train_folds=(0, 2), hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0
             ),
             model=ModelRecipe("random", 32, 16, 1, TextConfig(117, 400, 32, 1, 2)),
-            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6),
+            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, text_steps=0),
         )
         root = tmp_path_factory.mktemp("runs")
         whole = Training(recipe, corpus, root / "whole")
