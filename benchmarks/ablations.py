@@ -27,7 +27,7 @@ from fetalclip.fit import Recipe, train
 from fetalclip.metrics import Estimate, paired_difference
 from fetalclip.settings import find_recipe, load_recipe
 
-EPOCHS = 5
+EPOCHS = 4
 MACHINE = "Voluson E6"
 
 
