@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fetalclip.clinical.age_prompts import DAYS
 from fetalclip.clinical.captions import Facts, truth
-from fetalclip.clinical.sampling import Chances, Sampler
+from fetalclip.clinical.sampling import Chances, Sampler, texts
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS, SUBPLANES
 from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint
@@ -112,6 +112,7 @@ def _key(recipe: Recipe) -> str:
     text["width"] = told["model"]["embed_dim"]
     names = ("text_steps", "rate_text", "clip", "max_scale", "rival_texts", "rival_weight")
     text["optim"] = {name: told["optim"][name] for name in names}
+    text["wording"] = texts(60, recipe.seed)  # other words, another tower
     return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()[:16]
 
 
