@@ -61,9 +61,8 @@ def report(title: str, truth: np.ndarray, answers: Sequence[np.ndarray], group: 
     found = [group_bootstrap(score, group, RESAMPLES, SEED) for score in scores]
     gap = paired_difference(scores[0], scores[1], group, RESAMPLES, SEED)
     told = "; ".join(f"{x.value:.3f} ({x.low:.3f} to {x.high:.3f})" for x in found)
-    print(
-        f"{title}: n = {gap.n}, {gap.groups} patients: {told}; difference {gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
-    )
+    difference = f"difference {gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+    print(f"{title}: n = {gap.n}, {gap.groups} patients: {told}; {difference}")
 
 
 def main() -> None:
