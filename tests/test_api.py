@@ -10,6 +10,7 @@ from PIL import Image
 
 import fetalclip
 from fetalclip.api import FetalCLIP, load
+from fetalclip.clinical.age_prompts import load_age_templates
 from fetalclip.clinical.prompts import load_prompts
 from fetalclip.encoder.engine import unit
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NoCalibration, NotAvailable, UsageError
@@ -370,3 +371,21 @@ def test_a_folder_loads_and_a_damaged_one_is_told(model, frames, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(BadCheckpoint, match=r"model\.safetensors"):
         load(str(folder))
+
+
+def test_scores_of_days_are_there_without_a_rule_and_lead_to_the_rules_age(model, dating, frames, tmp_path):
+    frame = frames[0].with_spacing(0.5)
+    scores = model.age_scores([frame])
+    assert scores.shape == (1, 175)
+    np.testing.assert_allclose(dating.age_scores([frame]), scores, atol=1e-5)
+    days = AGE(scores).days[0]
+    assert dating.age(frame).days == round(days)
+    spacing = model.prepare(frame).mm_per_pixel[0]
+    texts = load_age_templates().fill(140, spacing)
+    cosines = model.encode_image(frame) @ model.encode_text(texts).T
+    assert scores[0, 140 - 98] == pytest.approx(100 * cosines.mean(), abs=1e-4)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("{pixel_spacing} mm, {weeks} weeks {day} days")
+    assert not np.allclose(model.age_scores([frame], mine), scores)
+    with pytest.raises(NoCalibration):
+        model.age_scores([frames[0].with_spacing(None)])

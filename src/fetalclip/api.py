@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from fetalclip import __version__
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
+from fetalclip.clinical.age_prompts import DEFAULT_TEMPLATES, load_age_templates
 from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array, Normalisation, unit
@@ -26,7 +28,7 @@ from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay, prepare
 from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores, Provenance
 from fetalclip.settings import cache_folder, device_choice, precision_choice
-from fetalclip.tasks import TASKS, AgeRule, AgeTask, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
+from fetalclip.tasks import TASKS, AgeRule, AgeScorer, AgeTask, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
 
 Prompts = PromptSet | str | Path | None
@@ -88,6 +90,7 @@ class FetalCLIP:
         self._subplanes = None if rule.classes and not sub.classes else SubplaneTask(encoder, sub)
         age = None if rule.classes else AgeRule.from_config(card.config)
         self._age = None if age is None else AgeTask(encoder, age)
+        self._scorers = {} if self._age is None else {self._age.rule.templates: self._age.scorer}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -203,6 +206,33 @@ class FetalCLIP:
         answers = iter(self._age(images[heads], [spacings[i] for i in heads]))
         found = [no_age(word) if word else next(answers) for word in why]
         return found[0] if isinstance(scans, Frame) else found
+
+    def age_scores(
+        self, scans: Sequence[Frame], templates: str | Path | None = None, overlay: str = "mask"
+    ) -> npt.NDArray[np.float64]:
+        """Scores of the published protocol, for any model with a text tower; `published_days` makes days of them.
+
+        Args:
+            scans: frames, each taken for a head; each needs its millimetres per pixel.
+            templates: a bundled set or a file of templates; the model's own when None.
+            overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``.
+
+        Returns:
+            (n, 175): 100 times the cosine with the texts of 98 to 272 days, averaged over the templates.
+
+        Raises:
+            NotAvailable: a supervised model, which has no text tower.
+            NoCalibration, BadValue: as `age`.
+            UsageError: templates that cannot be used.
+        """
+        if self._planes.rule.classes:
+            raise NotAvailable(f"the model {self.card.name} has no text tower", "a model that has one", DEFAULT_MODEL)
+        name = str(templates or (self._age.rule.templates if self._age else DEFAULT_TEMPLATES))
+        if name not in self._scorers:
+            self._scorers[name] = AgeScorer(self.encoder, load_age_templates(name))
+        scorer = self._scorers[name]
+        ready = [self.prepare(frame, overlay) for frame in scans]
+        return scorer(self.encoder.images([one.pixels for one in ready]), [prompt_spacing(one) for one in ready])
 
     def _no_rule(self) -> str:
         return f"the model {self.card.name} has no age rule"

@@ -144,7 +144,8 @@ class Fake:
 
 
 class Scorer(Fake):
-    def age_scores(self, scans: Sequence[Frame]) -> np.ndarray:
+    def age_scores(self, scans: Sequence[Frame], templates: str | None = None) -> np.ndarray:
+        self.templates = templates
         scores = np.zeros((len(scans), 175))
         for row, frame in enumerate(scans):
             day = int(frame.gray[0, 0]) - 98
@@ -200,6 +201,27 @@ def test_a_scorer_gets_rows_of_the_published_rule(root: Path) -> None:
     assert result["published_mae"].goal is None
 
 
+def test_a_model_without_an_age_rule_is_measured_by_the_published_one(root: Path) -> None:
+    class Ruleless(Scorer):
+        def age(self, scans: Sequence[Frame]) -> list[Said]:
+            raise NotAvailable("this model has no age rule", "one that has")
+
+    model = Ruleless()
+    result = _run(model, root, templates="mine.json")
+    assert model.templates == "mine.json"
+    assert result.provenance["templates"] == "mine.json"
+    assert result["mae"].found.value == pytest.approx(0.0, abs=0.01)
+    assert str(result["valid_prediction_rate"].goal) == ">= 0.886"
+    assert not any(metric.name.startswith("published_") for metric in result.metrics)
+    assert any("published rule alone" in note for note in result.notes)
+
+    class Neither(Fake):
+        age = Ruleless.age
+
+    with pytest.raises(NotAvailable):
+        _run(Neither(), root)
+
+
 def test_another_side_and_a_quick_look_say_so(root: Path) -> None:
     assert any("val side" in note for note in _run(Fake(), root, split="val").notes)
     result = _run(Fake(), root, limit=5)
@@ -215,7 +237,7 @@ def test_what_a_model_must_not_do(root: Path, tmp_path: Path) -> None:
             return [Said(150.0)]
 
     class Narrow(Scorer):
-        def age_scores(self, scans: Sequence[Frame]) -> np.ndarray:
+        def age_scores(self, scans: Sequence[Frame], templates: str | None = None) -> np.ndarray:
             return np.zeros((len(scans), 174))
 
     with pytest.raises(UsageError, match="1 answers for"):

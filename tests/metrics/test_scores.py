@@ -70,3 +70,10 @@ def test_unknown_class_and_unequal_length_are_errors() -> None:
         metrics.confusion_matrix(np.array([0]), np.array([0, 1]), 2)
     with pytest.raises(UsageError, match="class numbers"):
         metrics.confusion_matrix(np.array([0]), np.array([4]), 4)
+
+
+def test_the_middle_of_the_best_is_by_value_and_of_equals_the_earlier():
+    values = np.array([10, 20, 30, 40, 50])
+    scores = np.array([[0.0, 5.0, 4.0, 0.0, 3.0], [1.0, 1.0, 1.0, 1.0, 1.0], [9.0, 0.0, 0.0, 8.0, 7.0]])
+    assert metrics.middle_of_best(scores, values, 3).tolist() == [30, 20, 40]
+    assert metrics.middle_of_best(scores, values, 1).tolist() == [20, 10, 10]

@@ -25,6 +25,7 @@ from fetalclip.metrics import (
     covered,
     interval_width,
     mean_absolute_error,
+    middle_of_best,
     rate,
 )
 
@@ -45,8 +46,7 @@ def published_rule(scores: Reals) -> Reals:
     Returns:
         Days, (n,). Of equal scores the earlier day counts as larger.
     """
-    top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-    return DAYS[np.sort(top, axis=1)[:, TOP // 2]].astype(np.float64)
+    return middle_of_best(scores, DAYS, TOP).astype(np.float64)
 
 
 def in_range(hc: Reals) -> npt.NDArray[np.bool_]:

@@ -67,7 +67,7 @@ class AgeAnswer(Protocol):
 
 
 class AgeModel(Protocol):
-    """Anything that estimates ages: what ``run`` needs of a model.
+    """Anything that estimates ages: what ``run`` needs of a model, unless it is an `AgeScorer`.
 
     ``age`` takes frames whose ``mm_per_pixel`` is set (native pixels; nothing is resized) and gives one answer for
     each, in their order. A frame that it would refuse is answered with ``days`` None; what it raises ends the run.
@@ -80,9 +80,12 @@ class AgeModel(Protocol):
 
 @runtime_checkable
 class AgeScorer(Protocol):
-    """A model that also gives the scores of the published method: then its rule has rows of its own."""
+    """A model that gives the scores of the published method: its rule has rows of its own beside the model's ages.
 
-    def age_scores(self, scans: Sequence[Frame]) -> npt.NDArray[Any]:
+    Where the model has no age rule (``age`` raises `NotAvailable`), the published rule alone is measured.
+    """
+
+    def age_scores(self, scans: Sequence[Frame], templates: str | Path | None = None) -> npt.NDArray[Any]:
         """100 x cosine, averaged over templates, of each frame with the prompts of 98 to 272 days: (n, 175)."""
         ...
 
@@ -94,15 +97,17 @@ class Options:
     Attributes:
         split: ``test`` (fold 0), ``val`` (fold 1) while choosing something, or ``train``.
         limit: at most so many heads, of all sizes; None takes all.
+        templates: of the published rule: a bundled set or a file; None takes the model's own.
         show_progress: a bar on stderr, if that is a terminal.
     """
 
     split: str = "test"
     limit: int | None = None
+    templates: str | Path | None = None
     show_progress: bool = True
 
 
-def run(model: AgeModel, root: str | Path, options: Options | None = None) -> BenchResult:
+def run(model: AgeModel | AgeScorer, root: str | Path, options: Options | None = None) -> BenchResult:
     """Measure a model on HC18.
 
     Args:
@@ -111,24 +116,31 @@ def run(model: AgeModel, root: str | Path, options: Options | None = None) -> Be
         options: see `Options`.
 
     Raises:
-        NotAvailable: a model that estimates no age.
+        NotAvailable: a model that neither estimates an age nor scores days.
         DataMissing: HC18 is absent or incomplete, or has no such head in the split.
         UsageError: an option is out of range, or a model gave another number of answers than it got frames.
         InputError: a picture of the data set cannot be read.
     """
     options = options or Options()
     check(options.split, options.limit)
-    if not hasattr(model, "age"):
+    if not hasattr(model, "age") and not isinstance(model, AgeScorer):
         raise NotAvailable("this model estimates no age", "a model that does", "--scores or --predictions, --truth")
     began = time.perf_counter()
     heads = [row for row in read_dataset(DATA, root) if row.hc_mm is not None and FIRST_HC <= row.hc_mm <= LAST_HC]
     rows = spread([row for row in heads if row.split == options.split], options.limit)
     if not rows:
         raise DataMissing(f"'{root}' has no head of {FIRST_HC:g} to {LAST_HC:g} mm in the {options.split} split", "one")
-    said, published = _ask(model, rows, options.show_progress)
-    found = age_metrics(said, "Gestational age of HC18 heads", MODEL_GOALS)
+    own, published = _ask(model, rows, options)
+    found, notes = [], cautions(options.split, options.limit)
+    if own is not None:
+        found += age_metrics(own, "Gestational age of HC18 heads", MODEL_GOALS)
+    else:
+        notes.append("the model has no age rule: measured by the published rule alone")
     if published is not None:
-        found += age_metrics(published, f"Published rule: {RULE}", prefix="published_")
+        title, goals = f"Published rule: {RULE}", None if own is not None else GOALS
+        found += age_metrics(published, title, goals, prefix="" if own is None else "published_")
+    said = own or published
+    assert said is not None  # `_ask`
     spacing = _column(rows, "mm_per_pixel")
     known = _column(heads, "mm_per_pixel"), chart(CHART).age(_column(heads, "hc_mm")), [row.group for row in heads]
     provenance = {
@@ -136,11 +148,12 @@ def run(model: AgeModel, root: str | Path, options: Options | None = None) -> Be
         **named(model),
         "split": f"split-v1 {options.split}",
         "limit": options.limit,
+        "templates": None if options.templates is None else Path(options.templates).name,
         **_shared(),
         "data": sources(DATA),
         "seconds": time.perf_counter() - began,
     }
-    return _result(said, found, null_rows(said, spacing, known), provenance, cautions(options.split, options.limit))
+    return _result(said, found, null_rows(said, spacing, known), provenance, notes)
 
 
 def from_scores(scores: str | Path, truth: str | Path) -> BenchResult:
@@ -222,33 +235,47 @@ def _shared() -> dict[str, Any]:
     }
 
 
-def _ask(model: AgeModel, rows: Sequence[Row], show: bool) -> tuple[Ages, Ages | None]:
-    """What the model says of every head, and what the published rule makes of its scores, where it gives them."""
-    answers: list[AgeAnswer] = []
+def _ask(model: AgeModel | AgeScorer, rows: Sequence[Row], options: Options) -> tuple[Ages | None, Ages | None]:
+    """What the model says of every head, and what the published rule makes of its scores; None where it does not."""
+    answers: list[AgeAnswer] | None = [] if hasattr(model, "age") else None
     scores: list[npt.NDArray[Any]] = []
-    with progress("ages", len(rows), show) as step:
+    with progress("ages", len(rows), options.show_progress) as step:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             frames = [read(row.path).with_spacing(row.mm_per_pixel) for row in part]
-            said = model.age(frames)
-            if len(said) != len(frames):
-                raise UsageError(f"{len(said)} answers for {len(frames)} frames", "one answer for every frame")
-            answers += said
+            answers = _answers(model, frames, answers)
             if isinstance(model, AgeScorer):
-                scores.append(_scores(model, frames))
+                scores.append(_scores(model, frames, options.templates))
             step(len(part))
     hc, group = _column(rows, "hc_mm"), tuple(row.group for row in rows)
+    published = Ages(hc, group, published_rule(np.concatenate(scores))) if scores else None
+    if answers is None:
+        return None, published
     days, low, high = (
         np.array([_day(getattr(one, name)) for one in answers]) for name in ("days", "model_low", "model_high")
     )
     told = bool(np.isfinite(high - low).any())
     abstained = np.array([one.abstained for one in answers], dtype=bool)
-    ages = Ages(hc, group, days, low if told else None, high if told else None, abstained)
-    return ages, Ages(hc, group, published_rule(np.concatenate(scores))) if scores else None
+    return Ages(hc, group, days, low if told else None, high if told else None, abstained), published
 
 
-def _scores(model: AgeScorer, frames: Sequence[Frame]) -> npt.NDArray[Any]:
-    found = np.asarray(model.age_scores(frames), dtype=np.float64)
+def _answers(model: Any, frames: Sequence[Frame], before: list[AgeAnswer] | None) -> list[AgeAnswer] | None:
+    """The answers so far and those of these frames; None of a model that has no age rule but scores days."""
+    if before is None:
+        return None
+    try:
+        said = model.age(frames)
+    except NotAvailable:
+        if not isinstance(model, AgeScorer):
+            raise
+        return None
+    if len(said) != len(frames):
+        raise UsageError(f"{len(said)} answers for {len(frames)} frames", "one answer for every frame")
+    return before + list(said)
+
+
+def _scores(model: AgeScorer, frames: Sequence[Frame], templates: str | Path | None) -> npt.NDArray[Any]:
+    found = np.asarray(model.age_scores(frames, templates), dtype=np.float64)
     if found.shape != (len(frames), DAYS.size) or not np.isfinite(found).all():
         raise UsageError(f"age scores of shape {found.shape}", f"finite ones, ({len(frames)}, {DAYS.size})")
     return found

@@ -108,25 +108,35 @@ def planes(  # noqa: PLR0913  (one parameter per option)
     perform(task, measure, saved, voice, ready=ready, options=[word for word, given in options if given])
 
 
+SavedScores = Annotated[
+    Path | None,
+    typer.Option("--scores", metavar="F.npz", help="The published rule on saved scores (n, 175) with days (175)."),
+]
+SavedAges = Annotated[
+    Path | None,
+    typer.Option("--predictions", metavar="F", help="Saved ages, CSV or JSON: days, optionally low and high."),
+]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth",
+        metavar="F.csv",
+        help="Of --scores or --predictions: filename, pixel size(mm), head circumference (mm).",
+    ),
+]
+Templates = Annotated[
+    str | None,
+    typer.Option("--templates", metavar="T", help="Of the published rule on --root: a bundled set or a file."),
+]
+
+
 def ga(  # noqa: PLR0913  (one parameter per option)
     root: Root = None,
     model: Model = "fetalclip-open",
-    scores: Annotated[
-        Path | None,
-        typer.Option("--scores", metavar="F.npz", help="The published rule on saved scores (n, 175) with days (175)."),
-    ] = None,
-    predictions: Annotated[
-        Path | None,
-        typer.Option("--predictions", metavar="F", help="Saved ages, CSV or JSON: days, optionally low and high."),
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            "--truth",
-            metavar="F.csv",
-            help="Of --scores or --predictions: filename, pixel size(mm), head circumference (mm).",
-        ),
-    ] = None,
+    scores: SavedScores = None,
+    predictions: SavedAges = None,
+    truth: Truth = None,
+    templates: Templates = None,
     versus: Versus = None,
     split: Annotated[
         str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")
@@ -150,15 +160,20 @@ def ga(  # noqa: PLR0913  (one parameter per option)
         if (file is None) != (truth is None):
             found = "--truth with --root" if file is None else "no --truth"
             raise UsageError(found, "--truth with --scores or --predictions, and only there", "--truth truth.csv")
+        if file is not None and templates is not None:
+            raise UsageError("--templates with saved answers", "--templates with --root", "--root DIR")
         if file is None:
             from fetalclip.bench.protocol import check
+            from fetalclip.clinical.age_prompts import load_age_templates
 
             check(split, n)
+            if templates is not None:
+                load_age_templates(templates)  # told before a model is loaded
 
     def measure(loaded: Any) -> BenchResult:
         from fetalclip.bench.ga import Options, run
 
-        return run(loaded, folder(root, "--root"), Options(split, n))
+        return run(loaded, folder(root, "--root"), Options(split, n, templates))
 
     def saved(path: Path) -> BenchResult:
         from fetalclip.bench.ga import from_predictions, from_scores
@@ -166,7 +181,9 @@ def ga(  # noqa: PLR0913  (one parameter per option)
         assert truth is not None  # `ready`
         return (from_predictions if scores is None else from_scores)(path, truth)
 
-    perform(task, measure, saved, Voice(), ready=ready, options=[] if split == "test" else [f"--split {split}"])
+    told = [] if split == "test" else [f"--split {split}"]
+    told += [] if templates is None else [f"--templates {Path(templates).name}"]
+    perform(task, measure, saved, Voice(), ready=ready, options=told)
 
 
 def _plain(protocol: Protocol) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from typing import Any
 from fetalclip.clinical.prompts import are_texts, read_prompt_file
 from fetalclip.errors import BadValue, UsageError
 
+DEFAULT_TEMPLATES = "age-5"
 DAYS = range(98, 273)
 """The candidates of the published protocol: 175 days, 14w0d to 38w6d."""
 
@@ -87,7 +88,7 @@ def age_template_sets() -> list[str]:
     return sorted(item.name.removesuffix(".json") for item in folder.iterdir() if item.name.endswith(".json"))
 
 
-def load_age_templates(name_or_path: str | Path = "age-5") -> AgeTemplates:
+def load_age_templates(name_or_path: str | Path = DEFAULT_TEMPLATES) -> AgeTemplates:
     """A set of templates by its bundled name or from a file.
 
     A file is JSON (a list of sentences, or an object with one such list: that under ``templates``, or the only one)

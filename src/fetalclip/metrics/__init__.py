@@ -31,7 +31,17 @@ from fetalclip.metrics.intervals import (
     rate,
     wilson,
 )
-from fetalclip.metrics.scores import Counts, Index, Reals, accuracy, confusion_matrix, encode, f1_scores, macro_f1
+from fetalclip.metrics.scores import (
+    Counts,
+    Index,
+    Reals,
+    accuracy,
+    confusion_matrix,
+    encode,
+    f1_scores,
+    macro_f1,
+    middle_of_best,
+)
 from fetalclip.metrics.selective import RiskPoint, area_under_risk_coverage, risk_coverage_curve
 
 __all__ = [
@@ -61,6 +71,7 @@ __all__ = [
     "interval_width",
     "macro_f1",
     "mean_absolute_error",
+    "middle_of_best",
     "paired_difference",
     "rate",
     "reliability_curve",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,3 +80,18 @@ def accuracy(confusion: Counts) -> float:
     """Share of pictures given their true class; NaN without pictures."""
     total = int(confusion.sum())
     return float(np.trace(confusion) / total) if total else math.nan
+
+
+def middle_of_best(scores: Reals, values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """Of the ``count`` values with the largest score, in rising order, element ``count // 2``.
+
+    Args:
+        scores: (n, values).
+        values: the value of each column, rising.
+        count: how many.
+
+    Returns:
+        (n,), of the values' type. Of equal scores the earlier column counts as larger.
+    """
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    return np.asarray(values[np.sort(best, axis=1)[:, count // 2]])

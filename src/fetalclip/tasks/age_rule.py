@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fetalclip.clinical.age_prompts import DAYS
 from fetalclip.clinical.growth import FIRST_DAY, LAST_DAY
 from fetalclip.errors import BadValue
+from fetalclip.metrics import middle_of_best
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,8 +40,7 @@ def published_days(scores: npt.ArrayLike, days: Sequence[int] = DAYS, top: int =
     table, candidates = check_scores(scores, days), np.asarray(days, dtype=np.int64)
     if not 1 <= top <= len(candidates):
         raise BadValue(f"the best {top} of {len(candidates)} days", "at least as many days")
-    best = np.argsort(-table, axis=1, kind="stable")[:, :top]  # of equals the earlier day
-    return np.sort(candidates[best], axis=1)[:, top // 2]
+    return middle_of_best(table, candidates, top)
 
 
 def check_scores(scores: npt.ArrayLike, days: Sequence[int] = DAYS) -> Floats:
