@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import fetalclip
 from fetalclip.bench.answers import RESAMPLES, SEED, Answers
 from fetalclip.bench.ask import ask, from_row
@@ -65,15 +67,16 @@ def trained(key: str, variant: Variant, root: str, out: Path) -> Path:
     return train(recipe, out / key, say=partial(print, f"{key}:", flush=True))
 
 
-def said_by(
-    folder: Path | str, rows: Sequence[Row], overlays: Sequence[str], prompts: str | None
-) -> dict[str, Answers]:
-    """Planes of the test pictures in each way, and their sub-planes under ``subplanes``."""
-    model = fetalclip.load(folder)
+def planes_by(model: Any, rows: Sequence[Row], overlays: Sequence[str], prompts: str | None) -> dict[str, Answers]:
+    """Planes of the test pictures, by the way the overlay is treated."""
     ways = {how: partial(model.planes, prompts=prompts, overlay=how) for how in overlays}
-    planes = ask([from_row(row) for row in rows if row.plane in KNOWN], ways)
+    return ask([from_row(row) for row in rows if row.plane in KNOWN], ways)
+
+
+def subplanes_by(model: Any, rows: Sequence[Row]) -> Answers:
+    """Sub-planes of the test brains that have one."""
     brains = [from_row(row, "subplane") for row in rows if row.subplane in SUBPLANES]
-    return planes | ask(brains, {"subplanes": model.subplanes})
+    return ask(brains, {"": model.subplanes})[""]
 
 
 def cell(found: Estimate) -> dict[str, float | int]:
@@ -98,7 +101,8 @@ def ablations(root: str, out: Path, rows: Sequence[Row]) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
     full: dict[str, Answers] = {}
     for key, variant in ABLATIONS.items():
-        answers = said_by(trained(key, variant, root, out), rows, variant.overlays, None)
+        model = fetalclip.load(trained(key, variant, root, out))
+        answers = planes_by(model, rows, variant.overlays, None) | {"subplanes": subplanes_by(model, rows)}
         full = full or answers
         line: dict[str, Any] = {"name": variant.name, "changes": _changes(variant), "macro_f1": f1(answers["mask"])}
         line["less everything"] = None if answers is full else less(answers["mask"], full["mask"])
@@ -123,19 +127,19 @@ def language(root: str, out: Path, rows: Sequence[Row], model: str) -> dict[str,
         lines.append({"name": name, "changes": changes, **measures})
         print(json.dumps(lines[-1]), flush=True)
 
-    usual = said_by(model, rows, ("mask",), "planes-4")["mask"]
+    def named(folder: Path | str, prompts: str = "planes-4") -> Answers:
+        return planes_by(fetalclip.load(folder), rows, ("mask",), prompts)["mask"]
+
     for prompts in ("planes-4", "planes-4-reworded", "planes-9-reworded"):
-        answers = usual if prompts == "planes-4" else said_by(model, rows, ("mask",), prompts)["mask"]
         new = "no sentence of them in training" if "reworded" in prompts else "the usual ones"
-        add(f"this model, prompts {prompts}", new, {"macro_f1": f1(answers)})
-    full = said_by(trained(FULL, ABLATIONS[FULL], root, out), rows, ("mask",), "planes-4")["mask"]
-    one = said_by(trained("one-machine", ONE_MACHINE, root, out), rows, ("mask",), "planes-4")["mask"]
-    other = [machine != MACHINE for machine in one.facts["machine"]]
+        add(f"this model, prompts {prompts}", new, {"macro_f1": f1(named(model, prompts))})
+    full = named(trained(FULL, ABLATIONS[FULL], root, out))
+    one = named(trained("one-machine", ONE_MACHINE, root, out))
+    other = np.array([machine != MACHINE for machine in one.facts["machine"]])
     for name, answers in ((ONE_MACHINE.name, one), ("trained on every machine, as long", full)):
-        elsewhere = answers.where(_mask(other))
-        add(f"{name}: pictures of other machines", "", {"macro_f1": f1(elsewhere)})
+        add(f"{name}: pictures of other machines", "", {"macro_f1": f1(answers.where(other))})
     for plane, variant in LEFT_OUT.items():
-        answers = said_by(trained(f"without-{plane}", variant, root, out), rows, ("mask",), "planes-4")["mask"]
+        answers = named(trained(f"without-{plane}", variant, root, out))
         measures = {
             "macro_f1": f1(answers),
             "F1 of the plane left out": cell(answers.estimate(answers.f1(plane))),
@@ -151,12 +155,6 @@ def language(root: str, out: Path, rows: Sequence[Row], model: str) -> dict[str,
 
 def _changes(variant: Variant) -> str:
     return " ".join(([variant.recipe] if variant.recipe != "open" else []) + list(variant.changes))
-
-
-def _mask(chosen: Sequence[bool]) -> Any:
-    import numpy as np
-
-    return np.array(chosen, dtype=bool)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from fetalclip.clinical.age_prompts import DAYS
+from fetalclip.clinical.age_prompts import DAYS, DEFAULT_TEMPLATES
 from fetalclip.clinical.growth import FIRST_DAY, LAST_DAY
 from fetalclip.errors import BadValue
 from fetalclip.tasks.age_rule import AgeRule, Floats, Summary, check_scores, corrected, expected_error, summarise
@@ -43,7 +43,7 @@ def fit_age_rule(
     scores: npt.ArrayLike,
     truth: npt.ArrayLike,
     groups: Sequence[Hashable],
-    templates: str = "age-5",
+    templates: str = DEFAULT_TEMPLATES,
     level: float = 0.9,
     days: Sequence[int] = DAYS,
 ) -> AgeRule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,13 +115,23 @@ class Batches:
         captions += self.sampler.foreign(FOREIGN, optim.foreign_texts)
         rivals = len(captions)
         captions += [] if "brain" in recipe.data.leave_out else self.sampler.rivals(optim.rival_texts)
-        table = [[truth(said, facts) for _, said in captions] for facts in known]
-        positive = torch.tensor([[cell is True for cell in row] for row in table])
-        unknown = torch.tensor([[cell is None for cell in row] for row in table])
+        positive, unknown = truths(known, [said for _, said in captions])
         if recipe.targets == "diagonal":
             positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
         texts = [text for text, _ in captions]
         return Batch(pictures, texts, positive, unknown, known, rivals)
+
+
+def truths(known: Sequence[Facts], said: Sequence[Facts]) -> tuple[Tensor, Tensor]:
+    """Which claims are true of which pictures, and of which that is not known: (B, T) bool each.
+
+    Args:
+        known: of B pictures.
+        said: by T captions.
+    """
+    table = [[truth(claim, facts) for claim in said] for facts in known]
+    positive = torch.tensor([[cell is True for cell in row] for row in table])
+    return positive, torch.tensor([[cell is None for cell in row] for row in table])
 
 
 def _scaled(facts: Facts, scale: float) -> Facts:

@@ -20,11 +20,12 @@ from rich.progress import Progress
 from torch import Tensor
 
 from fetalclip.clinical.age_prompts import DAYS
-from fetalclip.clinical.captions import Facts, truth
+from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.sampling import Chances, Sampler, texts
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS, SUBPLANES
 from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint
+from fetalclip.fit.batches import truths
 from fetalclip.fit.objectives import contrastive, rivalry
 from fetalclip.fit.recipe import Recipe
 from fetalclip.models.pair import DualEncoder
@@ -84,9 +85,7 @@ def _loss(
     rivals = [] if "brain" in recipe.data.leave_out else sampler.rivals(recipe.optim.rival_texts)
     texts = encode([text for text, _ in [*map(full.caption, known), *asked, *rivals]])
     told, others, scale = texts[:TOLD], texts[TOLD:], model.logit_scale.exp()
-    table = [[truth(said, facts) for _, said in [*asked, *rivals]] for facts in known]
-    positive = torch.tensor([[cell is True for cell in row] for row in table], device=texts.device)
-    unknown = torch.tensor([[cell is None for cell in row] for row in table], device=texts.device)
+    positive, unknown = (x.to(texts.device) for x in truths(known, [said for _, said in [*asked, *rivals]]))
     loss = contrastive(told, others, scale, positive, unknown)
     if not rivals:
         return loss
