@@ -16,7 +16,7 @@ import numpy.typing as npt
 from fetalclip.bench.answers import RESAMPLES, SEED
 from fetalclip.bench.table import Differences, Goal, Metric, Scored, Subgroup
 from fetalclip.clinical.age import age_text
-from fetalclip.clinical.growth import chart
+from fetalclip.clinical.growth import CHART, FIRST_HC, LAST_HC, chart
 from fetalclip.metrics import (
     Estimate,
     Reals,
@@ -29,8 +29,6 @@ from fetalclip.metrics import (
     rate,
 )
 
-CHART = "who-2017-v3-hc"
-FIRST_HC, LAST_HC = 100.0, 342.0  # mm, both included: the heads of the published protocol
 DAYS = np.arange(98, 273)  # 14w0d to 38w6d: the 175 days of the published protocol
 TOP = 15  # of them are taken by its rule
 BANDS = ((14, 18), (18, 22), (22, 28), (28, 40))  # weeks, the last one with its end

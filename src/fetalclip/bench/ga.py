@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip import __version__
-from fetalclip.bench.ages import CHART, DAYS, FIRST_HC, LAST_HC, Ages, age_metrics, by_band, in_range, published_rule
+from fetalclip.bench.ages import DAYS, Ages, age_metrics, by_band, in_range, published_rule
 from fetalclip.bench.ages_null import null_rows
 from fetalclip.bench.ages_saved import Truth, read_ages, read_scores, read_truth
 from fetalclip.bench.answers import RESAMPLES, SEED
@@ -28,7 +28,7 @@ from fetalclip.bench.ask import BATCH, progress
 from fetalclip.bench.protocol import cautions, check, named, sources
 from fetalclip.bench.refusals import spread
 from fetalclip.bench.table import BenchResult, Goal, Metric
-from fetalclip.clinical.growth import REFERENCE, chart
+from fetalclip.clinical.growth import CHART, FIRST_HC, LAST_HC, REFERENCE, chart
 from fetalclip.data import Row, read_dataset
 from fetalclip.errors import DataMissing, NotAvailable, UsageError
 from fetalclip.frame import Frame

@@ -6,10 +6,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fetalclip.clinical.age_prompts import DAYS
+from fetalclip.clinical.age_prompts import DAYS, load_age_templates
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.factory import MAX_TOKENS, CaptionFactory, Measure, Record
 from fetalclip.clinical.vocabulary import PLANES, REJECTS, SUBPLANES
+
+NEAR_DAYS = 20.0  # standard deviation of the ages drawn near a picture's own, days
+AS_ASKED = 0.6  # chance that an age is worded as the prompts are
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Chances:
     """Chance that a known fact is said in a caption."""
 
     subplane: float = 0.4
-    age: float = 0.4
-    spacing: float = 0.4
+    age: float = 0.25
+    spacing: float = 0.25
 
 
 class Sampler:
@@ -37,7 +40,11 @@ class Sampler:
         chances = chances or Chances()
         some = {"subplane": chances.subplane, "age": chances.age, "spacing": chances.spacing}
         self._rng, self.measure = rng, measure
-        self._some, self._sub = (CaptionFactory(measure, rng, chance, limit) for chance in (some, {"subplane": 1.0}))
+        self._some, self._sub, self._age = (
+            CaptionFactory(measure, rng, chance, limit)
+            for chance in (some, {"subplane": 1.0}, {"age": 1.0, "spacing": 1.0})
+        )
+        self._templates = load_age_templates()
 
     def seed(self, seed: int) -> None:
         """Start the randomness anew."""
@@ -59,6 +66,28 @@ class Sampler:
         names = list(SUBPLANES)
         said = [Facts("brain", names[i % len(names)]) for i in range(count)]
         return [(self._sub.write(Record(("brain",), facts.subplane)).text, facts) for facts in said]
+
+    def ages(self, known: Sequence[Facts], count: int) -> list[tuple[str, Facts]]:
+        """Captions of heads at the spacings of real ones, half of them near their age, half of any age.
+
+        Args:
+            known: of the pictures of the batch; those with an age and a spacing take turns.
+            count: captions; none where there is no such picture.
+        """
+        heads = [(facts.spacing, facts.age_days) for facts in known if facts.spacing and facts.age_days]
+        made = []
+        for i in range(count if heads else 0):
+            spacing, own = heads[i % len(heads)]
+            day = round(self._rng.gauss(own, NEAR_DAYS)) if self._rng.random() < 0.5 else self._rng.choice(DAYS)
+            made.append(self.aged(min(max(day, DAYS[0]), DAYS[-1]), spacing))
+        return made
+
+    def aged(self, day: int, spacing: float) -> tuple[str, Facts]:
+        """A caption that states an age in days and a spacing: as the prompts ask, or in other words."""
+        facts = Facts("brain", None, day, spacing)
+        if self._rng.random() < AS_ASKED:
+            return self._rng.choice(self._templates.fill(day, spacing)), facts
+        return self._age.write(Record(("brain",), None, day, spacing)).text, facts
 
 
 def texts(count: int, seed: int = 0) -> list[str]:

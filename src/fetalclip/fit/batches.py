@@ -16,6 +16,7 @@ from fetalclip.clinical.sampling import Sampler
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
 from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus, Item
 from fetalclip.fit.recipe import Recipe
+from fetalclip.fit.ruler import log_pixels
 from fetalclip.preprocess.augment import augment
 
 FOREIGN = tuple(plane for plane in PLANES if plane not in KNOWN)
@@ -27,9 +28,11 @@ class Batch:
 
     Attributes:
         pictures: grey (B, S, S) in 0-1, augmented.
-        texts: T captions: B of the pictures in order, then foreign ones, then rivals.
-        positive: (B, T) bool, caption is true of picture.
+        texts: T captions: B of the pictures in order, then foreign ones, then rivals; then A heads of some age.
+        positive: (B, T) bool, caption is true of picture; the A last captions are left out.
         unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
+        sizes: (B,) logarithm of the circumference of each head in pixels, NaN where it is unknown or there is none.
+        text_sizes: (A,) that of each of the A last captions.
         facts: of each picture, its spacing as augmented.
         rivals: number of the first rival caption; T where there are none.
     """
@@ -38,6 +41,8 @@ class Batch:
     texts: list[str]
     positive: Tensor
     unknown: Tensor
+    sizes: Tensor
+    text_sizes: Tensor
     facts: list[Facts]
     rivals: int
 
@@ -118,8 +123,10 @@ class Batches:
         positive, unknown = truths(known, [said for _, said in captions])
         if recipe.targets == "diagonal":
             positive, unknown = torch.eye(len(rows), len(captions), dtype=torch.bool), torch.zeros_like(unknown)
-        texts = [text for text, _ in captions]
-        return Batch(pictures, texts, positive, unknown, known, rivals)
+        aged = self.sampler.ages(known, optim.age_texts)
+        texts = [text for text, _ in [*captions, *aged]]
+        sizes = _sizes([self.corpus.items[i] for i in rows], scale), log_pixels([said for _, said in aged])
+        return Batch(pictures, texts, positive, unknown, *sizes, known, rivals)
 
 
 def truths(known: Sequence[Facts], said: Sequence[Facts]) -> tuple[Tensor, Tensor]:
@@ -137,3 +144,12 @@ def truths(known: Sequence[Facts], said: Sequence[Facts]) -> tuple[Tensor, Tenso
 def _scaled(facts: Facts, scale: float) -> Facts:
     """Spacing travels with the pixels: a picture magnified by ``scale`` has a smaller spacing."""
     return facts if facts.spacing is None else replace(facts, spacing=round(facts.spacing / scale, 2))
+
+
+def _sizes(items: Sequence[Item], scale: Tensor) -> Tensor:
+    """Logarithm of each head's circumference in pixels of the augmented picture, (B,); NaN where it is unknown."""
+    found = np.full(len(items), np.nan, np.float32)
+    for i, item in enumerate(items):
+        if item.circumference and item.facts.spacing:
+            found[i] = np.log(item.circumference / item.facts.spacing)
+    return torch.from_numpy(found) + scale.log()

@@ -37,7 +37,7 @@ from fetalclip.preprocess import prepare
 NOT_ULTRASOUND, NO_ANATOMY = "not ultrasound", "no anatomy"
 SOURCES = ("planes", "hc18", "simulated", "reject")
 HC18_VALIDATION = 1  # fold of HC18 that nothing is fitted to
-_FORMAT = 8  # raise when what is drawn or how it is prepared changes
+_FORMAT = 9  # raise when what is drawn or how it is prepared changes
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,14 @@ class Item:
         source: one of ``SOURCES``.
         fold: on which it stands (-2: simulated, on none).
         machine: as the table names it; empty where it is not known.
+        circumference: of the head, mm, where it was measured.
     """
 
     facts: Facts
     source: str
     fold: int
     machine: str = ""
+    circumference: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +195,7 @@ def _row(row: Row, number: int, side: int, overlay: str) -> list[tuple[Pixels, I
     after = None if ready.mm_per_pixel is None else ready.mm_per_pixel[0]
     facts = Facts(str(row.plane), row.subplane, row.age_days, after)
     source = "hc18" if row.dataset == "hc18" else "planes"
-    made = [(ready.pixels, Item(facts, source, row.fold, row.machine or ""))]
+    made = [(ready.pixels, Item(facts, source, row.fold, row.machine or "", row.hc_mm))]
     if source == "hc18" and (number % 3 or row.fold == HC18_VALIDATION):
         return made  # every third head gives a reject, so that heads do not outnumber the other planes there
     # Two kinds a plane in turn, so that every kind is made of every plane.
@@ -228,7 +230,16 @@ def _save(corpus: Corpus, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     columns = np.array(
         [
-            (f.plane, f.subplane or "", f.age_days or 0, f.spacing or 0.0, x.source, x.fold, x.machine)
+            (
+                f.plane,
+                f.subplane or "",
+                f.age_days or 0,
+                f.spacing or 0.0,
+                x.source,
+                x.fold,
+                x.machine,
+                x.circumference or 0.0,
+            )
             for x in corpus.items
             for f in (x.facts,)
         ],
@@ -240,6 +251,7 @@ def _save(corpus: Corpus, file: Path) -> None:
             ("source", "U12"),
             ("fold", "i4"),
             ("machine", "U32"),
+            ("circumference", "f8"),
         ],
     )
     with replacing(file) as part:
@@ -255,6 +267,7 @@ def _load(file: Path) -> Corpus:
             str(x["source"]),
             int(x["fold"]),
             str(x["machine"]),
+            float(x["circumference"]) or None,
         )
         for x in columns
     )

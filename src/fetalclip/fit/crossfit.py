@@ -11,10 +11,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from fetalclip.api import load
 from fetalclip.clinical.vocabulary import SUBPLANES
-from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.errors import BadCheckpoint, BadValue, DataMissing, OutputError
 from fetalclip.fit.calibrate import Calibration, calibrate, subplane_scores
-from fetalclip.fit.corpus import Corpus, build_corpus, trained_on
+from fetalclip.fit.corpus import HC18_VALIDATION, Corpus, build_corpus, trained_on
+from fetalclip.fit.heads import fit_to, score_heads
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.fit.loop import MEAN, MIRROR, STD, Training
 from fetalclip.fit.memory import keep_freed_memory
@@ -54,7 +56,7 @@ def train(recipe: Recipe, out: Path, resume: bool = True, say: Say = print) -> P
     say(f"fit on folds {last.data.train_folds}")
     training = Training(last, corpus, out, resume, out.parent / "cache")
     training.run()
-    return _write(training, recipe, found, held, out)
+    return _write(training, recipe, found, held, out, say)
 
 
 def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, say: Say) -> HeldOut:
@@ -73,13 +75,34 @@ def _fold(recipe: Recipe, fold: int, corpus: Corpus, out: Path, resume: bool, sa
             say(f"scored again from its checkpoint: {error.found}")
     held = training.run()
     assert held is not None
+    # The encoder of this fold stays: what it says of heads it has not seen can be measured later.
+    config = _config(training, training.recipe, None, [held])
+    save_folder(training.model, training.tokenizer, config, folder / "model", f"# Without fold {fold}\n")
     return held
 
 
-def _write(training: Training, recipe: Recipe, found: Calibration | None, held: list[HeldOut], out: Path) -> Path:
+def _write(
+    training: Training, recipe: Recipe, found: Calibration | None, held: list[HeldOut], out: Path, say: Say
+) -> Path:
+    """The model folder: written once without an age rule, and again with the one its own answers give."""
+    config = _config(training, recipe, found, held)
+    readme = f"# {recipe.name}\n\n{recipe.summary}\n\nLicence: {recipe.license}\n\n```json\n"
+    readme += json.dumps(config["results"], indent=1) + "\n```\n"
+    folder = save_folder(training.model, training.tokenizer, config, out / "model", readme)
+    if recipe.objective == "supervised" or HC18_VALIDATION in recipe.data.hc18_folds:
+        return folder
+    try:
+        rule = fit_to(score_heads(load(folder), recipe.data.root, HC18_VALIDATION))
+    except (BadValue, DataMissing) as error:
+        say(f"no age rule: {error.found}")
+        return folder
+    return save_folder(training.model, training.tokenizer, {**config, "age": rule.to_config()}, folder, readme)
+
+
+def _config(training: Training, recipe: Recipe, found: Calibration | None, held: list[HeldOut]) -> dict[str, Any]:
     rule = training.rule
     supervised = recipe.objective == "supervised"
-    config: dict[str, Any] = {
+    return {
         "schema": "fetalclip.model/1",
         "name": recipe.name,
         "summary": recipe.summary,
@@ -110,9 +133,6 @@ def _write(training: Training, recipe: Recipe, found: Calibration | None, held: 
         },
         "results": _results(held),
     }
-    readme = f"# {recipe.name}\n\n{recipe.summary}\n\nLicence: {recipe.license}\n\n```json\n"
-    readme += json.dumps(config["results"], indent=1) + "\n```\n"
-    return save_folder(training.model, training.tokenizer, config, out / "model", readme)
 
 
 def _portable(recipe: Recipe) -> dict[str, Any]:

@@ -28,9 +28,10 @@ from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
 from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
-from fetalclip.fit.objectives import contrastive, rivalry, supervised
+from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
 from fetalclip.fit.recipe import Recipe
-from fetalclip.fit.start import load_imagenet
+from fetalclip.fit.ruler import Ruler, likeness
+from fetalclip.fit.start import load_imagenet, start_numbers
 from fetalclip.fit.warmup import warm_up
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
@@ -69,17 +70,18 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.tokenizer, self.model = build(recipe)
         self.batches = Batches(corpus, recipe, lambda text: self.tokenizer.count([text])[0])
+        self.ruler = Ruler(recipe.model.embed_dim).to(self.device)
         self.model.to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, recipe), betas=(0.9, 0.98), eps=1e-6, fused=True
+            parameter_groups(self.model, self.ruler, recipe), betas=(0.9, 0.98), eps=1e-6, fused=True
         )
         self.total = len(self.batches) * recipe.optim.epochs
         self.epoch = 0
         if resume and (out / "checkpoint.pt").is_file():
             self._resume()
-        elif recipe.objective == "contrastive" and recipe.optim.text_steps:
-            warm_up(self.model, self._texts, self.batches.sampler, recipe, cache)
+        elif recipe.objective == "contrastive":
+            warm_up(self.model, self.ruler, self._texts, self.batches.sampler, recipe, cache)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.made_with = self._made_with()
@@ -152,10 +154,20 @@ class Training:
         texts = self._texts(batch.texts)
         positive, unknown = batch.positive.to(self.device), batch.unknown.to(self.device)
         seen, scale, optim = self.model.encode_image(images), self.model.logit_scale.exp(), self.recipe.optim
-        loss, rivals = contrastive(seen, texts, scale, positive, unknown), slice(batch.rivals, None)
-        if batch.rivals == len(batch.texts):
-            return loss
-        return loss + optim.rival_weight * rivalry(seen, texts[rivals], scale, positive[:, rivals])
+        end = positive.shape[1]
+        loss, rivals = contrastive(seen, texts[:end], scale, positive, unknown), slice(batch.rivals, end)
+        if batch.rivals < end:
+            loss = loss + optim.rival_weight * rivalry(seen, texts[rivals], scale, positive[:, rivals])
+        if end < len(texts):
+            loss = loss + optim.age_weight * self._sizing(seen, texts[end:], batch)
+        return loss
+
+    def _sizing(self, seen: Tensor, texts: Tensor, batch: Batch) -> Tensor:
+        """Heads and captions of ages against each other and against the ruler."""
+        width, scale = self.recipe.optim.age_width, self.model.logit_scale.exp()
+        sizes, said = batch.sizes.to(self.device), batch.text_sizes.to(self.device)
+        fit = sizing(seen, texts, scale, likeness(sizes, said, width))
+        return fit + self.ruler(seen, sizes, width) + self.ruler(texts, said, width)
 
     def _texts(self, texts: list[str]) -> Tensor:
         """Unit embeddings of the texts, (T, D); those of like length together, so that little is padding."""
@@ -196,6 +208,7 @@ class Training:
     def _checkpoint(self) -> None:
         state = {
             "model": self.model.state_dict(),
+            "ruler": self.ruler.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch": self.epoch,
             "recipe": json.dumps(self.recipe.to_dict(), sort_keys=True),
@@ -210,6 +223,7 @@ class Training:
             same = state["recipe"] == json.dumps(self.recipe.to_dict(), sort_keys=True)
             if same:
                 self.model.load_state_dict(state["model"])
+                self.ruler.load_state_dict(state["ruler"])
                 self.optimiser.load_state_dict(state["optimiser"])
                 self.epoch = int(state["epoch"])
         except Exception as error:  # torch raises many kinds for a damaged file
@@ -238,16 +252,17 @@ def build(recipe: Recipe) -> tuple[Tokenizer, DualEncoder]:
     if recipe.objective == "supervised":  # the projection gives class logits, the text tower is not used
         width, shape = len(KNOWN) + len(SUBPLANES), TextConfig(wanted.context_length, tokenizer.vocab_size, 8, 1, 1)
     model = DualEncoder(Architecture(width, text=shape))
+    start_numbers(model.text.token_embedding, tokenizer)
     if recipe.model.start == "imagenet":
         load_imagenet(model.visual)
     model.visual.freeze(recipe.model.frozen_blocks)
     return tokenizer, model
 
 
-def parameter_groups(model: DualEncoder, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(model: DualEncoder, ruler: Ruler, recipe: Recipe) -> list[dict[str, Any]]:
     """Trained parameters by tower; no weight decay on norms, biases, tables of one dimension and the scale."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in [*model.named_parameters(), *ruler.named_parameters(prefix="ruler")]:
         if not parameter.requires_grad:
             continue
         rate = recipe.optim.rate_image if name.startswith("visual.") else recipe.optim.rate_text

@@ -51,6 +51,37 @@ def rivalry(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor) -> T
     return _spread(scale * images[shown] @ texts.T, positive[shown])
 
 
+def sizing(images: Tensor, texts: Tensor, scale: Tensor, likeness: Tensor) -> Tensor:
+    """How well the captions whose age and spacing fit a head's size are told from the others.
+
+    The image tower is not told the spacing: of an age it can see how many pixels a head takes, and a text that names
+    an age and a spacing says how many it would take. Days and spacings are numbers, so a near miss is half right.
+
+    Args:
+        images: (B, D) unit length.
+        texts: (S, D) unit length.
+        scale: multiplies the cosines.
+        likeness: (B, S), 1 where sizes are equal, towards 0 the more they differ; a row of zeros counts for nothing.
+
+    Returns:
+        Scalar: cross-entropy to the likeness of each row, and of each column; 0 where no row counts.
+    """
+    shown = likeness.sum(dim=1) > 0
+    if not shown.any():
+        return images.sum() * 0
+    logits, wanted = scale * images[shown] @ texts.T, likeness[shown]
+    to_text = _toward(logits, wanted / wanted.sum(dim=1, keepdim=True))
+    column = wanted.sum(dim=0)
+    meant = column > 0.1  # a text that fits no head of the batch has nothing to find
+    if not meant.any():
+        return to_text
+    return (to_text + _toward(logits.T[meant], (wanted / column).T[meant])) / 2
+
+
+def _toward(logits: Tensor, target: Tensor) -> Tensor:
+    return -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
 def _spread(logits: Tensor, positive: Tensor) -> Tensor:
     """Cross-entropy to a target spread evenly over the positives of each row."""
     target = positive / positive.sum(dim=1, keepdim=True).clamp_min(1)

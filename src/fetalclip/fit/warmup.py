@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from fetalclip.clinical.age_prompts import DAYS
+from fetalclip.clinical.age_prompts import DAYS, load_age_templates
 from fetalclip.clinical.captions import Facts
+from fetalclip.clinical.growth import median_hc
 from fetalclip.clinical.sampling import Chances, Sampler, texts
 from fetalclip.clinical.vocabulary import KNOWN, PLANES, REJECTS, SUBPLANES
 from fetalclip.disk import replacing
@@ -28,18 +29,26 @@ from fetalclip.errors import BadCheckpoint
 from fetalclip.fit.batches import truths
 from fetalclip.fit.objectives import contrastive, rivalry
 from fetalclip.fit.recipe import Recipe
+from fetalclip.fit.ruler import HIGH, LOW, Ruler, log_pixels
 from fetalclip.models.pair import DualEncoder
 
 TOLD = 40  # captions a step that stand in for pictures
-SPACINGS = (0.2, 1.5)  # mm per pixel of a square
+AGED = 64  # captions of an age at a spacing, a step in which nothing else is learned
+BESIDE = 24  # and a step in which all is
+SPACINGS = (0.15, 1.6)  # mm per pixel of a square
 Encode = Callable[[list[str]], Tensor]
 
 
-def warm_up(model: DualEncoder, encode: Encode, sampler: Sampler, recipe: Recipe, cache: Path | None) -> None:
+def warm_up(
+    model: DualEncoder, ruler: Ruler, encode: Encode, sampler: Sampler, recipe: Recipe, cache: Path | None
+) -> None:
     """Train the text tower on text, or take it from the cache of a run with the same text side.
+
+    First what an age at a spacing means in pixels, then all of it.
 
     Args:
         model: its text tower and scale are changed.
+        ruler: changed with them.
         encode: texts to unit embeddings, with gradient.
         sampler: writes the captions; its randomness is started anew.
         recipe: seed, captions and losses.
@@ -50,46 +59,79 @@ def warm_up(model: DualEncoder, encode: Encode, sampler: Sampler, recipe: Recipe
     """
     file = None if cache is None else cache / f"text-{_key(recipe)}.pt"
     if file is not None and file.is_file():
-        _load(model, file)
+        _load(model, ruler, file)
         return
     optim = recipe.optim
-    trained = [*model.text.parameters(), model.logit_scale]
-    optimiser = torch.optim.AdamW(trained, lr=optim.rate_text, betas=(0.9, 0.98), eps=1e-6, fused=True)
-    rng = random.Random(recipe.seed)
     sampler.seed(recipe.seed)
-    full = Sampler(sampler.measure, rng, Chances(1.0, 1.0, 1.0), recipe.model.text.context_length)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for step in progress.track(range(optim.text_steps), description="warming up the text tower"):
-            share = min((step + 1) / 50, 0.5 * (1 + math.cos(math.pi * step / optim.text_steps)) + 0.02)
-            for group in optimiser.param_groups:
-                group["lr"] = optim.rate_text * share
-            loss = _loss(model, encode, sampler, full, recipe, rng)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained, optim.clip)
-            optimiser.step()
-            with torch.no_grad():
-                model.logit_scale.clamp_(0, math.log(optim.max_scale))
+    teacher = _Teacher(model, ruler, encode, sampler, recipe)
+    if optim.age_texts and "brain" not in recipe.data.leave_out:
+        teacher.run(optim.number_steps, teacher.ages, "teaching the text tower ages and spacings")
+    teacher.run(optim.text_steps, teacher.everything, "warming up the text tower")
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as part:
-            state = {"text": model.text.state_dict(), "scale": model.logit_scale.detach()}
+            state = {"text": model.text.state_dict(), "scale": model.logit_scale.detach(), "ruler": ruler.state_dict()}
             torch.save(state, part)
 
 
-def _loss(
-    model: DualEncoder, encode: Encode, sampler: Sampler, full: Sampler, recipe: Recipe, rng: random.Random
-) -> Tensor:
-    known = [_facts(recipe, rng) for _ in range(TOLD)]
-    asked = [sampler.caption(facts) for facts in known]
-    rivals = [] if "brain" in recipe.data.leave_out else sampler.rivals(recipe.optim.rival_texts)
-    texts = encode([text for text, _ in [*map(full.caption, known), *asked, *rivals]])
-    told, others, scale = texts[:TOLD], texts[TOLD:], model.logit_scale.exp()
-    positive, unknown = (x.to(texts.device) for x in truths(known, [said for _, said in [*asked, *rivals]]))
-    loss = contrastive(told, others, scale, positive, unknown)
-    if not rivals:
+class _Teacher:
+    """The steps of the warm-up; see ``warm_up``."""
+
+    def __init__(self, model: DualEncoder, ruler: Ruler, encode: Encode, sampler: Sampler, recipe: Recipe) -> None:
+        self.model, self.ruler, self.encode, self.sampler, self.recipe = model, ruler, encode, sampler, recipe
+        self.rng = random.Random(recipe.seed)
+        everything = Chances(1.0, 1.0, 1.0)
+        self.full = Sampler(sampler.measure, self.rng, everything, recipe.model.text.context_length)
+        self.trained = [*model.text.parameters(), model.logit_scale, *ruler.parameters()]
+
+    def run(self, steps: int, loss: Callable[[], Tensor], what: str) -> None:
+        """Some steps on one loss, with a schedule of their own."""
+        optim, texts = self.recipe.optim, self.trained
+        optimiser = torch.optim.AdamW(texts, lr=optim.rate_text, betas=(0.9, 0.98), eps=1e-6, fused=True)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            for step in progress.track(range(steps), description=what):
+                share = min((step + 1) / 50, 0.5 * (1 + math.cos(math.pi * step / steps)) + 0.02)
+                for group in optimiser.param_groups:
+                    group["lr"] = optim.rate_text * share
+                optimiser.zero_grad(set_to_none=True)
+                loss().backward()
+                torch.nn.utils.clip_grad_norm_(texts, optim.clip)
+                optimiser.step()
+                with torch.no_grad():
+                    self.model.logit_scale.clamp_(0, math.log(optim.max_scale))
+
+    def ages(self, count: int = AGED) -> Tensor:
+        """Captions of an age at a spacing against the ruler; half of the heads are such as fill a picture."""
+        said = [self.sampler.aged(*self._head()) for _ in range(count)]
+        sizes = log_pixels([facts for _, facts in said])
+        vectors = self.encode([text for text, _ in said])
+        return self.ruler(vectors, sizes.to(vectors.device), self.recipe.optim.age_width)
+
+    def everything(self) -> Tensor:
+        """The losses of the training itself."""
+        recipe, sampler, optim = self.recipe, self.sampler, self.recipe.optim
+        shown = "brain" not in recipe.data.leave_out
+        known = [_facts(recipe, self.rng) for _ in range(TOLD)]
+        asked = [sampler.caption(facts) for facts in known]
+        rivals = sampler.rivals(optim.rival_texts) if shown else []
+        texts = self.encode([text for text, _ in [*map(self.full.caption, known), *asked, *rivals]])
+        told, others, scale = texts[:TOLD], texts[TOLD:], self.model.logit_scale.exp()
+        positive, unknown = (x.to(texts.device) for x in truths(known, [said for _, said in [*asked, *rivals]]))
+        loss = contrastive(told, others, scale, positive, unknown)
+        if rivals:
+            loss = loss + optim.rival_weight * rivalry(told, others[TOLD:], scale, positive[:, TOLD:])
+        if optim.age_texts and shown:
+            loss = loss + optim.age_weight * self.ages(BESIDE)
         return loss
-    return loss + recipe.optim.rival_weight * rivalry(told, others[TOLD:], scale, positive[:, TOLD:])
+
+    def _head(self) -> tuple[int, float]:
+        """An age in days and a spacing at two decimals, mm per pixel."""
+        rng, day = self.rng, self.rng.choice(DAYS)
+        circumference = median_hc(day)  # mm
+        assert circumference is not None
+        fills = [circumference / end for end in (HIGH, LOW)] if rng.random() < 0.5 else SPACINGS
+        spacing = math.exp(rng.uniform(math.log(fills[0]), math.log(fills[1])))
+        return day, round(min(max(spacing, SPACINGS[0]), SPACINGS[1]), 2)
 
 
 def _facts(recipe: Recipe, rng: random.Random) -> Facts:
@@ -109,16 +151,19 @@ def _key(recipe: Recipe) -> str:
     text = {name: told[name] for name in ("seed", "captions")}
     text["text"], text["leave_out"] = told["model"]["text"], told["data"]["leave_out"]
     text["width"] = told["model"]["embed_dim"]
-    names = ("text_steps", "rate_text", "clip", "max_scale", "rival_texts", "rival_weight")
-    text["optim"] = {name: told["optim"][name] for name in names}
+    names = ("rate_text", "clip", "max_scale", "text_steps", "rival_texts", "rival_weight")
+    ages = ("number_steps", "age_texts", "age_weight", "age_width")
+    text["optim"] = {name: told["optim"][name] for name in (*names, *ages)}
+    text["ages"] = load_age_templates().templates
     text["wording"] = texts(60, recipe.seed)  # other words, another tower
     return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _load(model: DualEncoder, file: Path) -> None:
+def _load(model: DualEncoder, ruler: Ruler, file: Path) -> None:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
         model.text.load_state_dict(state["text"])
+        ruler.load_state_dict(state["ruler"])
         with torch.no_grad():
             model.logit_scale.copy_(state["scale"])
     except Exception as error:  # torch raises many kinds for a damaged file

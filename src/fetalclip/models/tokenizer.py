@@ -53,8 +53,9 @@ class Tokenizer:
         """Learn a byte-level byte-pair vocabulary."""
         engine = Engine(models.BPE())
         engine.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+        # Digits stay together: "20" and the "61" of "0.61" are words, whose meaning need not be put together again.
         engine.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=True)]
+            [pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.ByteLevel(add_prefix_space=True)]
         )
         engine.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(

@@ -26,12 +26,16 @@ from fetalclip.clinical.growth.measures import MEASURES, Measure, Size, parse_si
 from fetalclip.clinical.growth.reading import Reading, Row, read
 from fetalclip.clinical.growth.serial import Crossing, crossings
 
-REFERENCE = "WHO 2017 V3 HC"
+REFERENCE, CHART = "WHO 2017 V3 HC", "who-2017-v3-hc"
 FIRST_DAY, LAST_DAY = 98, 280  # 14 w 0 d and 40 w 0 d
+FIRST_HC, LAST_HC = 100.0, 342.0  # mm, both included: the heads whose age the published protocol asks for
 
 __all__ = [
+    "CHART",
     "FIRST_DAY",
+    "FIRST_HC",
     "LAST_DAY",
+    "LAST_HC",
     "MEASURES",
     "REFERENCE",
     "Chart",
@@ -62,7 +66,7 @@ def median_hc(age_days: float) -> float | None:
     """WHO median head circumference in mm at an age in days; ``None`` outside 98 to 280 days."""
     if not FIRST_DAY <= age_days <= LAST_DAY:
         return None
-    found: float | None = chart("who-2017-v3-hc").size(float(age_days))
+    found: float | None = chart(CHART).size(float(age_days))
     return found
 
 
