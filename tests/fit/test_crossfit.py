@@ -11,6 +11,7 @@ import pytest
 import fetalclip
 from fetalclip.api import FetalCLIP
 from fetalclip.clinical.age_prompts import DAYS
+from fetalclip.clinical.growth import CHART, chart
 from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
 from fetalclip.encoder.engine import Normalisation
 from fetalclip.errors import DataMissing, NotAvailable, OutputError
@@ -44,7 +45,7 @@ def some_heads(model, root, fold) -> Heads:
     rng = np.random.default_rng(0)
     age = rng.uniform(110.0, 260.0, 40)
     peak = age + rng.normal(0, 3, 40)
-    return Heads(20 - ((np.array(DAYS) - peak[:, None]) / 30) ** 2, age, tuple(map(str, range(40))))
+    return Heads(20 - ((np.array(DAYS) - peak[:, None]) / 30) ** 2, chart(CHART).size(age), tuple(map(str, range(40))))
 
 
 def frame(number: int) -> Frame:

@@ -52,6 +52,7 @@ def test_the_heads_of_the_fold_that_are_on_the_chart(rows):
     found = score_heads(model, "anywhere", 1)
     assert found.groups == ("2", "3")
     assert model.spacings == [(0.2, 0.2), (0.3, 0.3)]
+    assert found.hc.tolist() == [100.0, 342.0]
     assert found.age.tolist() == chart(CHART).age(np.array([100.0, 342.0])).tolist()
     assert found.scores.shape == (len(found), 175)
 
