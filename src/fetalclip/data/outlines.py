@@ -53,7 +53,7 @@ class Ellipse:
         """Length of the curve in px."""
         return float(ellipse_circumference(2 * self.a, 2 * self.b))
 
-    def covers(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Mask:
+    def covers(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Mask:
         """Whether the points (x, y), px, lie inside or on the curve; bool of their common shape."""
         turn = math.radians(self.angle_deg)
         dx, dy = x - self.cx, y - self.cy
@@ -86,7 +86,7 @@ class Line:
         """Distance of the end points in px."""
         return math.hypot(self.x1 - self.x0, self.y1 - self.y0)
 
-    def covers(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Mask:
+    def covers(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Mask:
         """Whether the points (x, y), px, lie inside or on the edge; bool of their common shape."""
         dx, dy = self.x1 - self.x0, self.y1 - self.y0
         share = np.clip(((x - self.x0) * dx + (y - self.y0) * dy) / self.length**2, 0, 1)  # foot on the segment
