@@ -58,7 +58,8 @@ def _published(name: str, root: str | Path, maps: Mapping[str, Sequence[str]]) -
     for row in READERS[name].read(root, True):
         if row.mask is not None:
             load = partial(_load_row, row, maps)
-            yield Outlined(load, tuple(maps), row.name, row.group, row.split, name, LICENSES[name].license)
+            stamp = _sizes(row.path, row.mask)
+            yield Outlined(load, tuple(maps), row.name, row.group, row.split, name, LICENSES[name].license, stamp)
 
 
 def _load_row(row: Row, maps: Mapping[str, Sequence[str]]) -> tuple[Frame, dict[str, Mask]]:
@@ -113,7 +114,7 @@ def _drawn(source: Mapping[str, Any], root: str | Path, maps: Mapping[str, Seque
             continue
         numbers = _numbers(line, kind, f"row {number} of {path.name}")
         load = partial(_load_drawn, row, kind, numbers, maps)
-        rows.append(Outlined(load, tuple(maps), row.name, row.group, row.split, name, license_))
+        rows.append(Outlined(load, tuple(maps), row.name, row.group, row.split, name, license_, repr(numbers)))
     return rows
 
 
@@ -192,7 +193,8 @@ def _own(folder: Path, maps: Mapping[str, Sequence[str]]) -> list[Outlined]:
             numbers = {int(n): name for n, name in labels.items()}
             load = partial(_load_own, path, mask, numbers, maps, spacing.get(path.name))
             license_ = str(data.get("license", "unknown"))
-            rows.append(Outlined(load, tuple(maps), path.name, group, split, "own", license_))
+            stamp = _sizes(path, mask)
+            rows.append(Outlined(load, tuple(maps), path.name, group, split, "own", license_, stamp))
     if not rows:
         raise DataMissing("a folder of masks without a picture that has one", "masks/NAME.png beside images/NAME.png")
     return rows
@@ -206,6 +208,11 @@ def _load_own(
     names = set(numbers.values())
     theirs = {name: np.isin(labels, [n for n, said in numbers.items() if said == name]) for name in names}
     return frame, _fitting(joined(theirs, maps), frame, path.name)
+
+
+def _sizes(*paths: Path) -> str:
+    """Sizes and dates of files."""
+    return ",".join(f"{found.st_size}:{found.st_mtime_ns}" for found in (path.stat() for path in paths))
 
 
 def _fitting(masks: dict[str, Mask], frame: Frame, name: str) -> dict[str, Mask]:

@@ -1,4 +1,4 @@
-"""Structure sets: which structures a head draws, and where their masks come from. One file each in ``assets/structures``.
+"""Structure sets: which structures a head draws and where masks of them come from; files in ``assets/structures``.
 
 A source gives rows of (picture, masks of the structures it knows, place in the split). A structure that a source does
 not know is no empty mask: nothing is said of it.
@@ -34,6 +34,7 @@ class Outlined:
         split: ``train``, ``val`` or ``test``.
         dataset: where it comes from, or ``phantom``.
         license: of picture and masks.
+        stamp: changes when the masks do, as far as can be told without reading them.
     """
 
     load: Callable[[], tuple[Frame, dict[str, Mask]]]
@@ -43,6 +44,7 @@ class Outlined:
     split: str
     dataset: str
     license: str
+    stamp: str = ""
 
 
 @dataclass(frozen=True)

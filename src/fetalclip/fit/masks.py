@@ -1,7 +1,7 @@
 """Pictures and masks in memory for the training of a head, and their batches.
 
-Pictures go through the same ``prepare`` as at inference, once, and are kept a little larger than the tower sees them, so
-that augmentation has something to zoom into. Masks are kept as shares of a pixel, so that an edge stays where it is.
+Pictures go through the same ``prepare`` as at inference, once, and are kept a little larger than the tower sees them,
+so that augmentation has something to zoom into. Masks are kept as shares of a pixel, so that an edge stays where it is.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build_masks(
         overlay: what is done with burned-in text.
         cache: folder for the prepared pictures, or None.
     """
-    told = [(row.dataset, row.name, row.known) for row in rows]
+    told = [(row.dataset, row.name, row.known, row.stamp) for row in rows]
     key = hashlib.sha256(repr((_FORMAT, tuple(structures), side, overlay, told)).encode()).hexdigest()[:16]
     file = None if cache is None else cache / f"masks-{key}.npz"
     if file is not None and file.is_file():

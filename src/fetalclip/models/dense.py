@@ -70,7 +70,7 @@ class DecoderConfig:
 
 
 def default_depths(tower: nn.Module) -> tuple[int, int, int, int]:
-    """Four depths of a tower that see fine to coarse: the last block of each scale, or the quarters of a transformer."""
+    """Four depths, fine to coarse: the last block of each scale of a pyramid, or the quarters of a transformer."""
     if isinstance(tower, EfficientNetLite):
         return (3, 5, 11, 15)  # strides 4, 8, 16, 32
     depth = int(tower.depth)  # type: ignore[arg-type]

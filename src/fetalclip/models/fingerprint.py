@@ -15,8 +15,8 @@ _LATER = ("proj", "proj.weight")  # into the joint space: after everything a mas
 def tower_sha256(state: Mapping[str, Tensor]) -> str:
     """SHA-256 of an image tower as 64 hex digits.
 
-    Names, shapes and float16 values are hashed, so a tower in memory and the same one saved in half precision agree, and
-    a text tower or a projection that is trained again changes nothing. Two towers that differ by less than half
+    Names, shapes and float16 values are hashed, so a tower in memory and the same one saved in half precision agree,
+    and a text tower or a projection that is trained again changes nothing. Two towers that differ by less than half
     precision are taken for the same.
 
     Args:

@@ -231,6 +231,10 @@ def change_head(folder: Path, **changes: Any) -> HeadConfig:
         ) from None
 
 
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"the head folder {folder} cannot be written ({error.strerror})", "a writable folder")
+
+
 def _write_words(folder: Path, told: Mapping[str, Any]) -> None:
     with replacing(folder / "README.md") as part:
         part.write_text(card(told), encoding="utf-8")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from fetalclip.encoder import Encoder
-from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
+from fetalclip.errors import BadCheckpoint, NotAvailable
 from fetalclip.frame import Frame, Pixels
 from fetalclip.models.mask_head import HeadConfig, MaskHead, load_head, read_head_config
 from fetalclip.overlay import find_overlay
@@ -56,19 +56,15 @@ class SegmentTask:
         if head.tower is not None:
             head.tower.to(encoder.device, memory_format=torch.channels_last)
 
-    def __call__(self, frames: Sequence[Frame], looks: Sequence[Look] = LOOKS) -> list[Segmentation]:
+    def __call__(self, frames: Sequence[Frame], views: bool = True) -> list[Segmentation]:
         """Masks of each frame.
 
         Args:
             frames: any sizes.
-            looks: how each is looked at, the first as it is. The masks are cut from the mean of all looks; each look's
-                own masks are the views from which a measure gets its interval. One look: no views, several times faster.
-
-        Raises:
-            UsageError: no look.
+            views: look at each several times (`LOOKS`): masks are cut from the mean of all looks, and each look's own
+                are the views from which a measure gets its interval. Otherwise one look, which is faster, no views.
         """
-        if not looks:
-            raise UsageError("no look at a picture", "one or more", "views=False")
+        looks = LOOKS if views else LOOKS[:1]
         found: list[Segmentation] = []
         size = max(1, _TOGETHER // len(looks))
         for start in range(0, len(frames), size):
