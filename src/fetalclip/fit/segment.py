@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from fetalclip.api import FetalCLIP, load
 from fetalclip.cards import get_card
 from fetalclip.data import LICENSES
 from fetalclip.data.outlined import outlined
+from fetalclip.data.splits import part_of
 from fetalclip.data.structures import Outlined, StructureSet, load_set
 from fetalclip.disk import replacing
 from fetalclip.errors import BadRecipe, OutputError
@@ -184,17 +184,12 @@ def train_head(recipe: SegmentRecipe, out: Path, resume: bool = True, say: Say =
     rows = [row for row in outlined(wanted, recipe.data.root, recipe.data.folder or None) if row.split != "test"]
     for fold in range(recipe.data.folds):
         say(f"patients of fold {fold} held out")
-        kept = [row for row in rows if patient_fold(row.group, recipe.data.folds) != fold]
+        kept = [row for row in rows if part_of(row.group, recipe.data.folds) != fold]
         _one(recipe, wanted, (kept, []), out / f"fold-{fold}", resume)
     held = [] if recipe.data.folds else [row for row in rows if row.split == "val"]
     train = rows if recipe.data.folds else [row for row in rows if row.split == "train"]
     say(f"{wanted.name}: {len(train)} pictures, {len(held)} to choose by")
     return _one(recipe, wanted, (train, held), out, resume)
-
-
-def patient_fold(group: str, folds: int) -> int:
-    """The fold of a patient among some, by a hash: the same in training and benchmark."""
-    return int(sha256(f"structures:{group}".encode()).hexdigest(), 16) % folds
 
 
 def _one(
