@@ -25,7 +25,7 @@ def test_what_a_look_shows_comes_back(look, size):
     back = look.laid_out(seen, box)
     assert back.shape == picture.shape
     wanted = (picture / 255.0) ** look.gamma
-    assert np.abs(back - wanted).max() < 0.03
+    assert np.abs(back - wanted).max() < 0.05
 
 
 def test_the_plain_look_changes_nothing():

@@ -132,8 +132,10 @@ def _checked(data: Any, where: str) -> StructureSet:
     for source in sources:
         need(isinstance(source, dict) and source.get("source") in SOURCES, "source", " or ".join(SOURCES))
         maps = source.get("structures")
-        fits = isinstance(maps, dict) and maps and set(maps) <= set(structures) and all(map(_words, maps.values()))
-        need(bool(fits), "sources.structures", "our structures, each with a list of theirs")
+        fits = (
+            isinstance(maps, dict) and bool(maps) and set(maps) <= set(structures) and all(map(_words, maps.values()))
+        )
+        need(fits, "sources.structures", "our structures, each with a list of theirs")
     return StructureSet(
         name,
         data.get("title", name),

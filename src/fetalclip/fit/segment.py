@@ -89,11 +89,14 @@ class SegmentTraining(Run):
         self.recipe, self.held = recipe, corpora[1]
         self.normalisation = model.encoder.normalisation
         torch.manual_seed(recipe.seed)
-        tower = model.encoder.model.visual.float().to(self.device, memory_format=torch.channels_last).eval()
+        tower = model.encoder.model.visual.float().eval()
         self.depths = recipe.model.depths or default_depths(tower)
         self.side = side_of(tower, recipe.model.image_size)
         shape = replace(decoder_config(tower, self.depths, len(structures)), widths=recipe.model.widths)
-        decoder = MaskDecoder(shape).to(self.device, memory_format=torch.channels_last)
+        decoder = MaskDecoder(shape)
+        for part in (tower, decoder):
+            part.to(self.device)
+            part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.drawer = _Drawer(tower, decoder, self.depths, recipe.model.frozen)
         self.tower, self.criterion = tower, MaskLoss(recipe.optim)
         self.optimiser = torch.optim.AdamW(_groups(self.drawer, recipe), betas=(0.9, 0.99), fused=True)
@@ -206,7 +209,8 @@ def _one(
     training = SegmentTraining(recipe, model, wanted.structures, (made[0], made[1]), out, resume)
     training.epochs()
     epoch = training.take_best()
-    thresholds, results = dict.fromkeys(wanted.structures, 0.5), {"epoch": epoch}
+    thresholds = dict.fromkeys(wanted.structures, 0.5)
+    results: dict[str, Any] = {"epoch": epoch}
     if training.held is not None:
         table = training.dice(THRESHOLDS)  # (thresholds, structures)
         best = [_best(table[:, i]) for i in range(len(wanted.structures))]

@@ -52,9 +52,9 @@ class SegmentTask:
 
     def __init__(self, encoder: Encoder, head: MaskHead) -> None:
         self.encoder, self.head = encoder, head
-        head.decoder.to(encoder.device, memory_format=torch.channels_last)
-        if head.tower is not None:
-            head.tower.to(encoder.device, memory_format=torch.channels_last)
+        for part in (head.decoder, *([] if head.tower is None else [head.tower])):
+            part.to(encoder.device)
+            part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, frames: Sequence[Frame], views: bool = True) -> list[Segmentation]:
         """Masks of each frame.
