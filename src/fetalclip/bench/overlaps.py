@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,8 +117,10 @@ def distances(said: Mask, true: Mask, spacing: tuple[float, float] | None) -> tu
     box = (slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2))
     pair = [torch.from_numpy(np.pad(mask[box], 1))[None, None] for mask in (said, true)]  # an edge all the way round
     step = [1.0, 1.0] if spacing is None else [spacing[1], spacing[0]]  # rows, columns
-    far = metrics.compute_hausdorff_distance(*pair, include_background=True, percentile=95, spacing=step)
-    near = metrics.compute_average_surface_distance(*pair, include_background=True, symmetric=True, spacing=step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of one part of MONAI to another
+        far = metrics.compute_hausdorff_distance(*pair, include_background=True, percentile=95, spacing=step)
+        near = metrics.compute_average_surface_distance(*pair, include_background=True, symmetric=True, spacing=step)
     return float(far), float(near)
 
 

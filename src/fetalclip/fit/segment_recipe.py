@@ -47,7 +47,7 @@ class SegmentModel:
     frozen: bool = True
     image_size: int = 256
     depths: tuple[int, ...] = ()
-    widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 24)
+    widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 16)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class SegmentOptim:
             Salcudean 2019); 0 leaves it out, which is faster.
     """
 
-    epochs: int = 30
+    epochs: int = 36
     batch: int = 16
     rate: float = 2e-3
     rate_encoder: float = 1e-4

@@ -41,7 +41,7 @@ class DecoderConfig:
     structures: int
     channels: tuple[int, int, int, int]
     ups: tuple[int, int, int, int] = (0, 0, 0, 0)
-    widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 24)
+    widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 16)
 
     def __post_init__(self) -> None:
         lists = [(self.channels, 4, 1, _MOST), (self.ups, 4, 0, 4), (self.widths, 5, _GROUPS, 1024)]
