@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fetalclip.clinical.age_prompts import DAYS, load_age_templates
 from fetalclip.clinical.captions import Facts, truth
 from fetalclip.clinical.factory import Record
 from fetalclip.clinical.readback import disagreements, read_back
@@ -103,3 +104,24 @@ def test_the_texts_to_learn_from_cover_all_there_is_to_say():
     days = [day for found in seen for day in found.ages]
     assert (min(days) < 105, max(days) > 268) == (True, True)
     assert {d for text in made for d in text if d.isdigit()} == set("0123456789")
+
+
+def test_ages_are_said_at_the_spacings_of_the_heads_half_of_them_near_their_own():
+    heads = [Facts("brain", None, 150, 0.61), Facts("femur"), Facts("brain", None, 250, 0.34)]
+    made = sampler(5).ages(heads, 400)
+    assert sampler(5).ages(heads[1:2], 400) == []
+    assert [said.spacing for _, said in made] == [0.61, 0.34] * 200
+    assert {said.plane for _, said in made} == {"brain"}
+    for text, said in made:
+        found = read_back(text)
+        assert (found.ages, found.spacings) == ({said.age_days}, {said.spacing})
+        assert found.views <= {"brain"}  # a template may name the head in words of its own
+    days = [said.age_days for _, said in made]
+    assert min(days) >= DAYS[0]
+    assert max(days) <= DAYS[-1]
+    near = sum(abs(day - own) <= 40 for day, own in zip(days, [150, 250] * 200, strict=True)) / len(days)
+    assert 0.55 < near < 0.9  # half by design, and some of the others
+    prompts = {
+        text for own, day in zip([0.61, 0.34] * 200, days, strict=True) for text in load_age_templates().fill(day, own)
+    }
+    assert 0.45 < sum(text in prompts for text, _ in made) / len(made) < 0.75

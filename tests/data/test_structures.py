@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from fetalclip.data import outlined as module
-from fetalclip.data.outlined import outlined, shape_mask
+from fetalclip.data.manifest import Row
+from fetalclip.data.outlined import outline_mask, outlined
+from fetalclip.data.outlines import Ellipse, Line, Outline
 from fetalclip.data.splits import fold_of, part_of
 from fetalclip.data.structures import StructureSet, load_set, set_names
 from fetalclip.errors import BadRecipe, DataMissing, UnreadableInput
@@ -73,22 +75,14 @@ def test_simulated_views_know_what_is_asked_and_nothing_else():
     assert masks["a"].shape == frame.gray.shape
 
 
-def test_an_ellipse_has_its_area_and_turns_towards_y():
-    mask = shape_mask("ellipse", (50, 40, 30, 10, 90), 100, 100)
-    assert mask.sum() == pytest.approx(np.pi * 300, rel=0.02)
-    rows, columns = np.nonzero(mask)
-    assert (rows.max() - rows.min(), columns.max() - columns.min()) == (59, 19)
-    tilted = shape_mask("ellipse", (50, 50, 30, 10, 30), 100, 100)
-    assert tilted[50 + 12, 50 + 20]
-    assert not tilted[50 - 12, 50 + 20]
-    assert shape_mask("ellipse", (25, 20, 15, 5, 90), 100, 100, scale=2).sum() == mask.sum()
-
-
-def test_a_bar_runs_from_end_to_end():
-    mask = shape_mask("line", (10, 20, 40, 60, 6), 100, 100)
-    assert mask.sum() == pytest.approx(50 * 6, rel=0.05)
-    assert mask[40, 25]
-    assert not mask[20, 40]
+def test_a_bar_ends_where_the_shaft_ends():
+    line = Outline("d", "x.png", "femur", 100, 90, 1, Line(10, 20, 40, 60, 6))
+    bar = outline_mask(line, 90, 100)
+    assert bar.sum() == pytest.approx(50 * 6, rel=0.05)  # the capsule has the area of a disc more
+    assert line.mask().sum() == pytest.approx(50 * 6 + 9 * np.pi, rel=0.05)
+    assert outline_mask(line, 180, 200).sum() == pytest.approx(4 * bar.sum(), rel=0.03)
+    round_ = Outline("d", "x.png", "abdomen", 100, 90, 1, Ellipse(50, 40, 30, 20, 10))
+    np.testing.assert_array_equal(outline_mask(round_, 90, 100), round_.mask())
 
 
 @pytest.fixture
@@ -136,31 +130,21 @@ def test_a_users_folder_that_does_not_fit_is_told(own):
 
 
 def test_outlines_are_taken_from_the_training_side_only(tmp_path, monkeypatch):
-    from fetalclip.data.manifest import Row
-
     picture = tmp_path / "x.png"
     Image.fromarray(np.zeros((50, 80), np.uint8)).save(picture)
-    rows = [
-        Row("fetal-planes-db", picture, name, f"FPDB:{name}", 2, split)
-        for name, split in (("x", "train"), ("y", "test"))
-    ]
+    sides = {"x.png": "train", "y.png": "test"}
+    rows = [Row("fetal-planes-db", picture, name, f"FPDB:{name}", 2, side) for name, side in sides.items()]
 
     class Reads:
         read = staticmethod(lambda root, strict: rows)
 
+    shape = Ellipse(40, 25, 20, 10, 0)
+    drawn = [Outline("d", name, "abdomen", 80, 50, 1, shape) for name in ("x.png", "y.png", "gone.png")]
     monkeypatch.setitem(module.READERS, "fetal-planes-db", Reads())
-    line = {"cx": 40, "cy": 25, "a": 20, "b": 10, "angle_deg": 0}
-    lines = [{"file": "x", **line}, {"file": "y", **line}, {"file": "x", **line, "pass": 2}, {"file": "gone", **line}]
-    file = tmp_path / "outlines.json"
-    told = {"license": "CC-BY-4.0", "dataset": "fetal-planes-db", "kind": "ellipse", "rows": lines}
-    file.write_text(json.dumps(told))
-    source = {"source": "outlines", "file": str(file), "structures": {"a": ["abdomen"]}}
+    monkeypatch.setattr(module, "read_outlines", lambda structure: drawn)
+    source = {"source": "outlines", "file": "abdomen", "structures": {"a": ["abdomen"]}}
     (row,) = outlined(a_set(source), "nowhere")
     assert row.load()[1]["a"].sum() == pytest.approx(np.pi * 200, rel=0.03)
-    lines[0]["a"] = "wide"
-    file.write_text(json.dumps(told))
-    with pytest.raises(UnreadableInput, match="row 1"):
-        outlined(a_set(source), "nowhere")
 
 
 def test_parts_of_patients_cover_all_and_are_not_the_folds():

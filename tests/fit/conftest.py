@@ -29,7 +29,9 @@ def _make_corpus(per_fold: int = 1, side: int = SIDE, seed: int = 0) -> Corpus:
             subplane = list(SUBPLANES)[fold % 3] if (plane, number) == ("brain", 1) else None
             items.append(Item(Facts(plane, subplane), "planes", fold))
         if fold >= 0:
-            items += [Item(Facts("brain", None, 130 + fold, 0.5 + 0.1 * fold), "hc18", fold)] * per_fold
+            items += [
+                Item(Facts("brain", None, 130 + fold, 0.5 + 0.1 * fold), "hc18", fold, circumference=140.0 + fold)
+            ] * per_fold
         items += [Item(Facts(NOT_ULTRASOUND), "reject", fold), Item(Facts(NO_ANATOMY), "reject", fold)] * per_fold
     items += [Item(Facts(plane, None, None, 0.8), "simulated", -2) for plane in KNOWN]
     rng = np.random.default_rng(seed)
@@ -59,7 +61,9 @@ def recipe() -> Recipe:
         seed=7,
         data=DataRecipe(hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0),
         model=ModelRecipe("random", 32, 16, 0, TextConfig(117, 400, 32, 1, 2)),
-        optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, text_steps=0),
+        optim=OptimRecipe(
+            epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, text_steps=0, number_steps=0, age_texts=4
+        ),
     )
 
 

@@ -26,6 +26,8 @@ def equal(one: Batch, other: Batch) -> bool:
         torch.equal(one.pictures, other.pictures)
         and torch.equal(one.positive, other.positive)
         and torch.equal(one.unknown, other.unknown)
+        and torch.equal(one.sizes.nan_to_num(-1), other.sizes.nan_to_num(-1))
+        and torch.equal(one.text_sizes, other.text_sizes)
         and (one.texts, one.facts) == (other.texts, other.facts)
     )
 
@@ -129,7 +131,7 @@ def test_what_a_batch_says_is_true(make_corpus, recipe, told):
     corpus = make_corpus(4)
     shown, written = told
     seen = set()
-    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0))
+    recipe = replace(recipe, optim=replace(recipe.optim, rival_texts=0, age_texts=0))
     for batch in Batches(corpus, recipe).epoch(0):
         assert batch.rivals == len(batch.texts)
         n, m = 8, 8 + recipe.optim.foreign_texts
@@ -160,7 +162,7 @@ def test_rivals_are_true_of_their_own_sub_plane_only(make_corpus, recipe):
         rows = batches.epoch_rows(epoch)
         for step, batch in enumerate(batches.epoch(epoch)):
             assert batch.rivals == 8 + recipe.optim.foreign_texts
-            assert len(batch.texts) == batch.rivals + recipe.optim.rival_texts
+            assert batch.positive.shape[1] == batch.rivals + recipe.optim.rival_texts
             for i, row in enumerate(rows[step * 8 : step * 8 + 8]):
                 facts = corpus.items[row].facts
                 for j, name in enumerate([*SUBPLANES, *SUBPLANES]):
@@ -209,6 +211,35 @@ def test_spacing_travels_with_the_pixels(corpus, recipe, monkeypatch):
     assert checked >= 3
 
 
+def test_a_head_has_its_own_size_in_the_pixels_of_the_tower(corpus, recipe, monkeypatch):
+    """What was measured counts, not the median of the age that is said; the rest of the pictures have no size."""
+    scale = torch.linspace(0.5, 2.0, 8)
+    monkeypatch.setattr(module, "augment", lambda x, size, ranges, seeds: (x[:, :size, :size], scale))
+    batches, seen = Batches(corpus, recipe), 0
+    for step, batch in enumerate(batches.epoch(0)):
+        rows = batches.epoch_rows(0)[step * 8 : step * 8 + 8]
+        for row, size, factor in zip(rows, batch.sizes.tolist(), scale.tolist(), strict=True):
+            item = corpus.items[row]
+            if item.source != "hc18":
+                assert np.isnan(size)
+                continue
+            assert size == pytest.approx(np.log((140.0 + item.fold) / item.facts.spacing * factor), abs=1e-5)
+            seen += 1
+    assert seen
+
+
+def test_heads_get_captions_of_ages_at_their_spacing(make_corpus, recipe):
+    seen = 0
+    for batch in Batches(make_corpus(4), recipe).epoch(0):
+        heads = [facts for facts in batch.facts if facts.age_days and facts.spacing]
+        count = recipe.optim.age_texts if heads else 0
+        assert batch.text_sizes.shape == (count,)
+        assert len(batch.texts) == batch.positive.shape[1] + count
+        assert batch.text_sizes.isfinite().all()
+        seen += len(heads)
+    assert seen
+
+
 def test_a_plane_left_out_is_neither_drawn_nor_named(make_corpus, recipe, told):
     _, written = told
     corpus = make_corpus(4)
@@ -216,6 +247,7 @@ def test_a_plane_left_out_is_neither_drawn_nor_named(make_corpus, recipe, told):
     for batch in Batches(corpus, without).epoch(0):
         assert all(facts.plane != "brain" for facts in batch.facts)
         assert batch.positive.shape[1] == 8 + recipe.optim.foreign_texts  # no rival, they are brains
+        assert len(batch.text_sizes) == 0
     assert all(facts.plane != "brain" for _, facts in written)
 
 

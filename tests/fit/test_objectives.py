@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetalclip.fit.objectives import contrastive, rivalry, supervised
+from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
 
 
 def vectors(n: int, seed: int, dim: int = 6) -> torch.Tensor:
@@ -142,3 +142,31 @@ def test_rivalry_of_nobody_is_nothing():
     found.backward()
     assert found.item() == 0
     assert images.grad.abs().max() == 0
+
+
+def test_sizing_with_one_like_text_each_is_the_loss_of_clip():
+    images, texts = vectors(5, 1), vectors(5, 2)
+    logits, target = scale() * images @ texts.T, torch.arange(5)
+    wanted = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    found = sizing(images, texts, scale(), torch.eye(5, dtype=torch.float64))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-9)
+
+
+def test_a_near_miss_of_size_costs_less_than_a_far_one():
+    likeness = torch.tensor([[1.0, 0.8, 0.0]], dtype=torch.float64)
+    texts = F.normalize(torch.eye(3, dtype=torch.float64), dim=1)
+    costs = [sizing(texts[[i]], texts, scale(), likeness).item() for i in range(3)]
+    assert costs[0] < costs[1] < costs[2]
+
+
+def test_pictures_without_a_size_and_texts_that_fit_none_count_for_nothing():
+    images, texts = vectors(4, 3), vectors(3, 4)
+    likeness = torch.tensor([[1.0, 0.2, 0.0], [0, 0, 0], [0.5, 1.0, 0.0], [0, 0, 0]], dtype=torch.float64)
+    found = sizing(images, texts, scale(), likeness)
+    (gradient,) = torch.autograd.grad(found, images)
+    assert gradient[[0, 2]].abs().sum() > 0
+    assert not gradient[[1, 3]].any()
+    assert torch.isfinite(found)
+    nothing_known = sizing(images, texts, scale(), torch.zeros(4, 3, dtype=torch.float64))
+    assert nothing_known.item() == 0
+    assert not torch.autograd.grad(nothing_known, images)[0].any()

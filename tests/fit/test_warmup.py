@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fetalclip.clinical.prompts import load_prompts
 from fetalclip.errors import BadCheckpoint
 from fetalclip.fit import warmup
 from fetalclip.fit.loop import Training
+from fetalclip.fit.ruler import log_pixels
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_it_repeats_itself_and_comes_from_the_cache_of_a_like_run(warm, corpus, 
     first = Training(warm, corpus, tmp_path / "a", cache=tmp_path / "cache")
     again = Training(warm, corpus, tmp_path / "b")
     assert torch.equal(planes(first), planes(again))
-    monkeypatch.setattr(warmup, "_loss", lambda *_: pytest.fail("warmed up again"))
+    monkeypatch.setattr(warmup, "_Teacher", lambda *_: pytest.fail("warmed up again"))
     other = replace(warm, data=replace(warm.data, train_folds=(2, 3)), optim=replace(warm.optim, epochs=1))
     assert torch.equal(planes(Training(other, corpus, tmp_path / "c", cache=tmp_path / "cache")), planes(first))
 
@@ -50,6 +52,8 @@ def test_it_repeats_itself_and_comes_from_the_cache_of_a_like_run(warm, corpus, 
         lambda r: replace(r, captions=replace(r.captions, age=0.0)),
         lambda r: replace(r, data=replace(r.data, leave_out=("femur",))),
         lambda r: replace(r, optim=replace(r.optim, text_steps=13)),
+        lambda r: replace(r, optim=replace(r.optim, number_steps=3)),
+        lambda r: replace(r, optim=replace(r.optim, age_width=0.1)),
     ],
 )
 def test_another_text_side_has_another_key(warm, change):
@@ -82,3 +86,26 @@ def test_a_resumed_run_is_not_warmed_up_again(warm, corpus, quick, tmp_path, mon
     monkeypatch.setattr(warmup, "warm_up", lambda *_: pytest.fail("warmed up again"))
     monkeypatch.setattr("fetalclip.fit.loop.warm_up", lambda *_: pytest.fail("warmed up again"))
     assert Training(short, corpus, tmp_path).epoch == 1
+
+
+@pytest.mark.slow
+def test_captions_of_ages_come_to_the_marks_of_their_sizes(warm, corpus, quick, tmp_path):
+    """After some steps on captions alone, those never seen lie nearer their own mark than at the start."""
+    gaps = {}
+    for steps in (0, 60):
+        optim = replace(warm.optim, text_steps=0, number_steps=steps)
+        training = Training(replace(warm, optim=optim), corpus, tmp_path / str(steps))
+        said = [training.batches.sampler.aged(day, spacing) for day in (110, 150, 200, 260) for spacing in (0.3, 0.6)]
+        sizes = log_pixels([facts for _, facts in said])
+        with torch.no_grad():
+            near = training._texts([text for text, _ in said]) @ F.normalize(training.ruler.marks, dim=1).T
+            gaps[steps] = (training.ruler.sizes[near.argmax(dim=1)] - sizes).abs().mean().item()
+    assert gaps[60] < 0.6 * gaps[0], gaps
+
+
+def test_without_ages_no_age_is_taught(warm, corpus, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(warmup._Teacher, "ages", lambda *_: pytest.fail("an age was taught"))
+    optim = replace(warm.optim, number_steps=4, text_steps=2, age_texts=0)
+    Training(replace(warm, optim=optim), corpus, tmp_path / "none")
+    without = replace(warm, data=replace(warm.data, leave_out=("brain",)))
+    Training(replace(without, optim=replace(without.optim, number_steps=4)), corpus, tmp_path / "brain")

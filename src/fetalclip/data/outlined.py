@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from fetalclip.data import splits
 from fetalclip.data.manifest import Row
 from fetalclip.data.masks import STRUCTURES, Mask, head_mask, structures_mask
+from fetalclip.data.outlines import Line, Outline, read_outlines
 from fetalclip.data.published import LICENSES
 from fetalclip.data.readers import READERS
 from fetalclip.data.structures import Outlined, StructureSet, joined
@@ -22,7 +22,6 @@ from fetalclip.frame import Frame
 from fetalclip.io import read
 from fetalclip.phantom import PLANES, draw
 
-REDUCED = 416  # long side, pixels, of the pictures that this project's outlines were drawn on
 _MAX_BYTES = 20_000_000
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -94,75 +93,39 @@ def load_simulated(
     return made.frame, joined(theirs, maps)
 
 
-def _drawn(source: Mapping[str, Any], root: str | Path, maps: Mapping[str, Sequence[str]]) -> list[Outlined]:
+def _drawn(source: Mapping[str, Any], root: str | Path, maps: Mapping[str, Sequence[str]]) -> Iterator[Outlined]:
     """This project's outlines; only of pictures that are not on the test side."""
-    file = str(source.get("file", ""))
-    path = Path(file) if file.endswith(".json") else Path(__file__).parents[1] / "assets" / "outlines" / f"{file}.json"
-    if not path.is_file():
-        raise DataMissing(f"no outlines {file!r:.60}", "a JSON file of outlines", "assets/outlines")
-    data = _json(path)
-    name, kind, lines = data.get("dataset"), data.get("kind"), data.get("rows")
-    if name not in READERS or kind not in ("ellipse", "line") or not isinstance(lines, list):
-        raise UnreadableInput(f"{path.name} has no dataset, kind or rows", "dataset, kind (ellipse or line) and rows")
-    known = {row.name: row for row in READERS[name].read(root, True)}
-    license_, rows = str(data.get("license", "CC-BY-4.0")), []
-    for number, line in enumerate(lines, 1):
-        if not isinstance(line, dict) or line.get("pass", 1) != 1:
-            continue
-        row = known.get(str(line.get("file", "")))
-        if row is None or row.split == "test":
-            continue
-        numbers = _numbers(line, kind, f"row {number} of {path.name}")
-        load = partial(_load_drawn, row, kind, numbers, maps)
-        rows.append(Outlined(load, tuple(maps), row.name, row.group, row.split, name, license_, repr(numbers)))
-    return rows
+    name = "fetal-planes-db"
+    known = {row.name: row for row in READERS[name].read(root, False)}
+    for outline in read_outlines(str(source.get("file", ""))):
+        row = known.get(outline.file)
+        if row is not None and row.split != "test":
+            load = partial(_load_drawn, row, outline, maps)
+            yield Outlined(load, tuple(maps), row.name, row.group, row.split, name, "CC-BY-4.0", repr(outline.shape))
 
 
-_KEYS = {"ellipse": ("cx", "cy", "a", "b", "angle_deg"), "line": ("x0", "y0", "x1", "y1", "width")}
-
-
-def _numbers(line: Mapping[str, Any], kind: str, where: str) -> tuple[float, ...]:
-    found = [line.get(key) for key in _KEYS[kind]]
-    fits = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in found)
-    if not fits or any(abs(float(v)) > 1e5 for v in found if v is not None):
-        raise UnreadableInput(f"{where} lacks a number", ", ".join(_KEYS[kind]))
-    return tuple(float(v) for v in found if v is not None)
-
-
-def _load_drawn(
-    row: Row, kind: str, numbers: tuple[float, ...], maps: Mapping[str, Sequence[str]]
-) -> tuple[Frame, dict[str, Mask]]:
+def _load_drawn(row: Row, outline: Outline, maps: Mapping[str, Sequence[str]]) -> tuple[Frame, dict[str, Mask]]:
     frame = read(row.path)
-    side = max(frame.width, frame.height)
-    scale = side / REDUCED if side > REDUCED else 1.0  # the published picture is larger than the one drawn on
-    drawn = shape_mask(kind, numbers, frame.height, frame.width, scale)
-    return frame, dict.fromkeys(maps, drawn)
+    return frame, dict.fromkeys(maps, outline_mask(outline, frame.height, frame.width))
 
 
-def shape_mask(kind: str, numbers: Sequence[float], height: int, width: int, scale: float = 1.0) -> Mask:
-    """The mask of an ellipse or of a bar.
+def outline_mask(outline: Outline, height: int, width: int) -> Mask:
+    """An outline as a head is to learn it: a line becomes a bar that ends at its end points, without round caps.
+
+    What is measured of a shaft is its length, and caps would lie outside it by half its thickness.
 
     Args:
-        kind: ``ellipse`` (centre x, y, semi-axes a, b, degrees from x towards y of the first) or ``line`` (ends x0, y0,
-            x1, y1, width); pixels, a pixel's centre at (i + 0.5).
-        numbers: as its kind says.
-        height, width: of the mask.
-        scale: picture pixels per pixel of the numbers.
+        outline: of a picture.
+        height, width: of that picture here, which may be larger than the one drawn on.
     """
-    y, x = np.mgrid[0:height, 0:width] + 0.5
-    if kind == "ellipse":
-        cx, cy, a, b = (value * scale for value in numbers[:4])
-        turn = math.radians(numbers[4])
-        u = (x - cx) * math.cos(turn) + (y - cy) * math.sin(turn)
-        v = (y - cy) * math.cos(turn) - (x - cx) * math.sin(turn)
-        inside: Mask = (u / max(a, 1e-6)) ** 2 + (v / max(b, 1e-6)) ** 2 <= 1
-        return inside
-    x0, y0, x1, y1, thick = (value * scale for value in numbers)
-    length = max(math.hypot(x1 - x0, y1 - y0), 1e-6)
-    ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    along, across = (x - x0) * ux + (y - y0) * uy, (y - y0) * ux - (x - x0) * uy
-    bar: Mask = (along >= 0) & (along <= length) & (np.abs(across) <= max(thick, 1.0) / 2)
-    return bar
+    drawn, shape = outline.mask((height, width)), outline.shape
+    if not isinstance(shape, Line):
+        return drawn
+    y = (np.arange(height)[:, None] + 0.5) * (outline.height / height) - 0.5  # on the picture drawn on
+    x = (np.arange(width)[None, :] + 0.5) * (outline.width / width) - 0.5
+    dx, dy = shape.x1 - shape.x0, shape.y1 - shape.y0
+    share = ((x - shape.x0) * dx + (y - shape.y0) * dy) / shape.length**2
+    return drawn & (share >= 0) & (share <= 1)
 
 
 def _own(folder: Path, maps: Mapping[str, Sequence[str]]) -> list[Outlined]:

@@ -28,16 +28,22 @@ class Heads:
 
     Attributes:
         scores: (n, 175), one column for each day of the prompts.
-        age: (n,) age by the measured circumference, days.
+        hc: (n,) measured circumference, mm.
         groups: (n,) examination.
     """
 
     scores: npt.NDArray[np.float64]
-    age: npt.NDArray[np.float64]
+    hc: npt.NDArray[np.float64]
     groups: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.groups)
+
+    @property
+    def age(self) -> npt.NDArray[np.float64]:
+        """(n,) age by the measured circumference, days."""
+        found: npt.NDArray[np.float64] = chart(CHART).age(self.hc)
+        return found
 
 
 def score_heads(model: FetalCLIP, root: str | Path, fold: int) -> Heads:
@@ -59,7 +65,7 @@ def score_heads(model: FetalCLIP, root: str | Path, fold: int) -> Heads:
         parts.append(model.age_scores(frames, DEFAULT_TEMPLATES))
     circumference = np.array([row.hc_mm for row in rows], np.float64)
     scores = np.concatenate(parts) if parts else np.zeros((0, 0))
-    return Heads(scores, chart(CHART).age(circumference), tuple(row.group for row in rows))
+    return Heads(scores, circumference, tuple(row.group for row in rows))
 
 
 def fit_to(heads: Heads) -> AgeRule:
