@@ -139,16 +139,24 @@ def saved_overlaps(path: Path) -> dict[str, Overlaps]:
         raise UnreadableInput(f"{path.name} has no group or no structures", _COUNTS)
     made = {}
     for name, counts in structures.items():
-        columns = [counts.get(key) if isinstance(counts, Mapping) else None for key in ("both", "said", "true")]
-        whole = all(
-            isinstance(column, list) and len(column) == len(group) and all(type(v) is int and v >= 0 for v in column)
-            for column in columns
-        )
-        if not whole or any(both > min(said, true) for both, said, true in zip(*columns, strict=True)):
-            raise UnreadableInput(f"{path.name}: counts of {name!r:.60} that cannot be", _COUNTS)
-        nothing = [math.nan] * len(group)
-        made[str(name)] = Overlaps([str(g) for g in group], *columns, nothing, list(nothing))
+        made[str(name)] = _counted(counts, [str(g) for g in group], f"{path.name}: counts of {name!r:.60}")
     return made
+
+
+def _counted(counts: Any, group: list[str], where: str) -> Overlaps:
+    columns: list[list[int]] = []
+    for key in ("both", "said", "true"):
+        column = counts.get(key) if isinstance(counts, Mapping) else None
+        if not isinstance(column, list) or len(column) != len(group):
+            raise UnreadableInput(f"{where} without a {key!r} for every picture", _COUNTS)
+        if not all(type(value) is int and value >= 0 for value in column):
+            raise UnreadableInput(f"{where} that are no whole numbers", _COUNTS)
+        columns.append(column)
+    both, said, true = columns
+    if any(a > min(b, c) for a, b, c in zip(both, said, true, strict=True)):
+        raise UnreadableInput(f"{where} with more pixels in both masks than in one", _COUNTS)
+    nothing = [math.nan] * len(group)
+    return Overlaps(group, both, said, true, nothing, list(nothing))
 
 
 def in_parts(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -58,7 +58,8 @@ class DecoderConfig:
             BadCheckpoint: a key is missing or unknown, or a value is not a sensible size.
         """
         try:
-            return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})
+            values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+            return cls(**values)
         except TypeError as error:
             raise BadCheckpoint(
                 f"a mask decoder that does not fit ({error})", "structures, channels, ups, widths"

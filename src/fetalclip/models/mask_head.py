@@ -105,7 +105,8 @@ def read_head_config(folder: Path) -> HeadConfig:
     check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
     for key in ("decoder", "thresholds", "outset", "widen", "training", "results"):
         check.mapping(key)
-    structures, depths = data.get("structures"), data["preprocess"].get("depths")
+    structures: list[str] = data.get("structures") or []
+    depths = data["preprocess"].get("depths")
     if not _words(structures) or len(set(structures)) != len(structures) or not structures:
         raise check.wrong("structures", structures, "names, each once")
     if not isinstance(depths, list) or len(depths) != LEVELS or not all(type(d) is int for d in depths):
