@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,10 +25,11 @@ from fetalclip.io import read
 from fetalclip.models.tiny import SHOUT, TINY, build_tiny
 from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay, prepare
-from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores, Provenance
-from fetalclip.settings import cache_folder, device_choice, precision_choice
+from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores, Provenance, Segmentation
+from fetalclip.settings import device_choice, precision_choice
 from fetalclip.tasks import TASKS, AgeRule, AgeScorer, AgeTask, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
+from fetalclip.tasks.segment import Segmenter
 
 Prompts = PromptSet | str | Path | None
 
@@ -58,20 +58,12 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision:
         assert card.folder is not None
         config = card.config
         model, tokenizer = load_folder(card.folder, config)
-        store = _store(card, card.folder, words, numbers)
+        store = PromptStore.of(card, words, numbers)
     pre = config["preprocess"]
     flags = {name: bool(pre.get(name, False)) for name in ("mirror", "colour")}
     normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]), **flags)
     encoder = Encoder(model, tokenizer, normalisation, words, precision=numbers, store=store)
     return FetalCLIP(card, encoder, PlaneRule.from_config(config))
-
-
-def _store(card: Card, folder: Path, device: str, precision: str) -> PromptStore:
-    """Where the model's prompts are kept; everything an embedding depends on is in the key."""
-    words = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
-    told = [card.config.get(name) for name in ("architecture", "tokenizer")]
-    key = hashlib.sha256(repr((card.sha256, words, told, device, precision)).encode()).hexdigest()
-    return PromptStore(cache_folder() / "prompts.sqlite", key)
 
 
 class FetalCLIP:
@@ -80,10 +72,13 @@ class FetalCLIP:
     Attributes:
         card: what it is, under which licence.
         encoder: its towers.
+        segmenter: its heads that draw masks, by name.
     """
 
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
         self.card, self.encoder = card, encoder
+        self.segmenter = Segmenter(encoder, card.folder)
+        self._no_rule = f"the model {card.name} has no age rule"
         self._planes = PlaneTask(encoder, rule)
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
@@ -197,7 +192,7 @@ class FetalCLIP:
             BadValue: pixels that are not square, or a spacing that no picture of a head has.
         """
         if self._age is None:
-            raise NotAvailable(self._no_rule(), "a model whose intervals were calibrated", "fetalclip models list")
+            raise NotAvailable(self._no_rule, "a model whose intervals were calibrated", "fetalclip models list")
         ready = [self.prepare(frame, overlay) for frame in _many(scans)]
         spacings = [prompt_spacing(one) for one in ready]
         images = self.encoder.images([one.pixels for one in ready])
@@ -234,8 +229,26 @@ class FetalCLIP:
         ready = [self.prepare(frame, overlay) for frame in scans]
         return scorer(self.encoder.images([one.pixels for one in ready]), [prompt_spacing(one) for one in ready])
 
-    def _no_rule(self) -> str:
-        return f"the model {self.card.name} has no age rule"
+    @overload
+    def segment(self, scans: Frame, head: str | Path = "head", views: bool = True) -> Segmentation: ...
+    @overload
+    def segment(self, scans: Sequence[Frame], head: str | Path = "head", views: bool = True) -> list[Segmentation]: ...
+    def segment(
+        self, scans: Frame | Sequence[Frame], head: str | Path = "head", views: bool = True
+    ) -> Segmentation | list[Segmentation]:
+        """Masks of the structures a head knows, on each scan's own pixels; the scans are taken to show them.
+
+        Args:
+            scans: one frame or several.
+            head: a head of this model by name, or a head folder.
+            views: look several times, for better masks and for the interval of a measure; False is faster.
+
+        Raises:
+            NotAvailable: no such head.
+            BadCheckpoint: a damaged one, or one trained on another encoder.
+        """
+        found = self.segmenter.task(head)(_many(scans), views)
+        return found[0] if isinstance(scans, Frame) else found
 
     def analyze(
         self,
@@ -313,7 +326,7 @@ class FetalCLIP:
             plane: the answer of the model's own planes, or None when that is not known.
         """
         if self._age is None:
-            return no_age(self._no_rule())
+            return no_age(self._no_rule)
         if why := applies(plane or self._planes(image)[0]):
             return no_age(why)
         try:

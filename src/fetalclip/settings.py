@@ -128,6 +128,13 @@ def load_recipe(cls: type[T], path: str | Path, overrides: list[str] | None = No
     return _build(cls, values, "", found.name)
 
 
+def recipe_value(path: str | Path, key: str, overrides: list[str] | None = None) -> str:
+    """One top-level text of a recipe before its dataclass is known, or empty; errors as `load_recipe`."""
+    given = [word.partition("=")[2] for word in overrides or [] if word.partition("=")[0] == key]
+    said = given[-1] if given else _read_yaml(find_recipe(path)).get(key, "")
+    return said if isinstance(said, str) else ""
+
+
 def _recipe_folder() -> Path:
     return Path(__file__).parent / "assets" / "recipes"
 

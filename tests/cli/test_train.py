@@ -82,7 +82,28 @@ def test_what_is_wrong_is_told_first(trained, recipe, words, part, capsys):
 
 
 def test_every_included_recipe_can_be_read():
-    from fetalclip.settings import load_recipe, recipe_names
+    from fetalclip.settings import load_recipe, recipe_names, recipe_value
 
     for name in recipe_names():
-        assert load_recipe(fit.Recipe, name)
+        kind = fit.RECIPES.get(recipe_value(name, "objective"), fit.Recipe)
+        assert isinstance(load_recipe(kind, name), kind)
+
+
+def test_the_objective_says_which_kind_of_recipe_it_is(monkeypatch, recipe, tmp_path, capsys):
+    from fetalclip.fit import segment
+
+    seen = []
+
+    def train_head(recipe, out, resume=True, say=print):
+        seen.append(recipe)
+        return out / "head"
+
+    monkeypatch.setattr(segment, "train_head", train_head)
+    recipe.write_text("objective: segment\nstructures: brain\n")
+    assert main(["train", str(recipe), "optim.epochs=2", "--out", str(tmp_path / "run")]) == 0
+    said, talk = capsys.readouterr()
+    assert said.strip() == str(tmp_path / "run" / "head")
+    assert "--head" in talk
+    assert (seen[0].structures, seen[0].optim.epochs) == ("brain", 2)
+    assert main(["train", str(recipe), "objective=supervised", "--out", str(tmp_path / "other")]) == 2
+    assert "structures" in capsys.readouterr().err  # no key of that kind of recipe

@@ -10,7 +10,7 @@ import torch
 
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.fit.heldout import HeldOut
-from fetalclip.fit.loop import Training, ahead, build, parameter_groups, schedule
+from fetalclip.fit.loop import Training, build, parameter_groups
 from fetalclip.fit.ruler import Ruler
 from fetalclip.models.efficientnet import ConvNorm
 from fetalclip.preprocess.augment import Augmentation
@@ -211,16 +211,6 @@ def test_the_scale_stays_under_its_limit(runs, corpus, quick, tmp_path):
     assert training.model.logit_scale.exp().item() == pytest.approx(10.0)
 
 
-def test_the_schedule_warms_up_and_ends_at_zero():
-    shares = [schedule(step, 5, 50) for step in range(51)]
-    assert shares[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert shares[5] == 1.0
-    assert shares[5:] == sorted(shares[5:], reverse=True)
-    assert shares[50] == pytest.approx(0.0)
-    assert shares[-2] > 0
-    assert schedule(0, 0, 10) == 1.0
-
-
 def test_every_trained_parameter_is_in_one_group(recipe, quick):
     recipe = replace(recipe, model=replace(recipe.model, frozen_blocks=2))
     _, model = build(recipe)
@@ -243,18 +233,6 @@ def test_every_trained_parameter_is_in_one_group(recipe, quick):
 def test_a_supervised_model_has_one_output_a_plane_and_a_sub_plane(recipe, quick):
     _, model = build(replace(recipe, objective="supervised"))
     assert model.visual.proj.out_features == 4 + 3
-
-
-def test_batches_made_ahead_are_the_same_batches():
-    assert list(ahead(iter([3, 1, 2]))) == [3, 1, 2]
-    assert list(ahead(iter([]))) == []
-
-    def broken():
-        yield 1
-        raise ValueError("a bad picture")
-
-    with pytest.raises(ValueError, match="a bad picture"):
-        list(ahead(broken()))
 
 
 def test_texts_encoded_by_length_keep_their_order(runs, corpus, quick, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fetalclip.errors import BadRecipe
-from fetalclip.preprocess.augment import Augmentation, augment
+from fetalclip.preprocess.augment import Augmentation, augment, augment_with_masks
 
 STILL = Augmentation.none()
 
@@ -322,3 +322,24 @@ def test_a_patch_is_blanked_when_asked():
 def test_ranges_that_mean_nothing_are_told(wrong):
     with pytest.raises(BadRecipe, match=f"augment.{next(iter(wrong))}"):
         Augmentation(**wrong)
+
+
+def test_masks_move_with_their_pictures():
+    disc = torch.zeros(2, 48, 48)
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    disc[:] = (((x - 20) / 12) ** 2 + ((y - 27) / 8) ** 2 < 1).float()
+    still = replace(Augmentation.none(), rotate=30.0, zoom=(0.8, 1.2), shift=0.1, flip=0.5)
+    pictures, masks, scale = augment_with_masks(disc, torch.stack([disc, 1 - disc], 1), 40, still, [3, 4])
+    torch.testing.assert_close(masks[:, 0], pictures, atol=0.02, rtol=0)  # nothing but the geometry changed
+    assert (masks[:, 0] * masks[:, 1]).max() < 0.3  # the two halves still part at one edge
+    seen, same = augment(disc, 40, still, [3, 4])
+    torch.testing.assert_close(seen, pictures)
+    torch.testing.assert_close(same, scale)
+
+
+def test_a_blanked_patch_leaves_the_mask():
+    disc = torch.ones(1, 32, 32)
+    blank = replace(Augmentation.none(), erase_patch=1.0, erase_corners=1.0)
+    pictures, masks, _ = augment_with_masks(disc, disc[:, None], 32, blank, [1])
+    assert pictures.min() == 0
+    assert masks.min() > 0.99

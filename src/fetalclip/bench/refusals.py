@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from fetalclip.bench.answers import Answers, joined
 from fetalclip.bench.ask import Picture, Step, Way, ask
@@ -31,7 +32,15 @@ _FAR_TITLES = {
 }
 
 
-def spread(rows: Sequence[Row], count: int | None) -> list[Row]:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Any = TypeVar("_Any", bound=_Named)
+
+
+def spread(rows: Sequence[_Any], count: int | None) -> list[_Any]:
     """The first ``count`` rows in the order of a hash of the name, so that few rows are of all sorts."""
     return sorted(rows, key=lambda row: sha256(row.name.encode()).digest())[:count]
 

@@ -68,6 +68,24 @@ PROTOCOLS: dict[str, Protocol] = {
             what the pixel spacing alone gets. From a model, from saved scores of 175 days, or from saved ages.""",
             "fetalclip.bench.ga",
         ),
+        Protocol(
+            "head-segmentation",
+            "Outline of the head",
+            """The outline of the fetal head on held-out examinations, with intervals.
+
+            HC18's annotated heads: Dice by picture and pooled, Hausdorff 95 and mean surface distance in mm, the share
+            without a mask and the share that the model takes for no head plane.""",
+            "fetalclip.bench.head_segmentation",
+        ),
+        Protocol(
+            "structures",
+            "Structures of the brain",
+            """Brain, cavum septi pellucidi and lateral ventricle, with intervals.
+
+            All pictures of the fetal head structures in patient folds, each drawn by a head that did not see its
+            patient: Dice by picture and pooled, Hausdorff 95 and mean surface distance in pixels.""",
+            "fetalclip.bench.structures",
+        ),
     )
 }
 

@@ -10,8 +10,9 @@ import typer
 
 from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
+from fetalclip.cli.bench_masks import MASK_COMMANDS
 from fetalclip.cli.bench_run import Task, folder, perform
-from fetalclip.cli.options import AsJson, Model
+from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Versus, WriteCard
 from fetalclip.cli.output import Voice, json_line, printable
 from fetalclip.errors import UsageError
 
@@ -29,35 +30,6 @@ app = typer.Typer(
 @app.callback()
 def _group() -> None:
     """Measure a model by a named protocol."""
-
-
-Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Folder that holds the data sets.")]
-Predictions = Annotated[
-    Path | None,
-    typer.Option("--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."),
-]
-Versus = Annotated[
-    str | None,
-    typer.Option(
-        "--versus",
-        metavar="M2",
-        help="A second model, or a second file of answers: paired differences in the same table.",
-    ),
-]
-First = Annotated[
-    int | None, typer.Option("--n", metavar="N", min=1, help="Only the first N pictures, for a quick look.")
-]
-Plot = Annotated[
-    Path | None,
-    typer.Option("--plot", metavar="F.png", help="Draw the reliability diagram: probability against share right."),
-]
-ReportFile = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="F.html", help="Write one page: tables, plots, provenance, checklist."),
-]
-WriteCard = Annotated[
-    bool, typer.Option("--card", help="Write the numbers into the card of the measured model's folder.")
-]
 
 
 def planes(  # noqa: PLR0913  (one parameter per option)
@@ -215,7 +187,7 @@ def _plain(protocol: Protocol) -> Callable[..., None]:
     return command
 
 
-_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga}
+_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga, **MASK_COMMANDS}
 for _protocol in PROTOCOLS.values():
     _command = _OWN.get(_protocol.name) or _plain(_protocol)
     app.command(_protocol.name, help=_protocol.about, no_args_is_help=True)(_command)

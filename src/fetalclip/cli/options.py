@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Model = Annotated[str, typer.Option("--model", metavar="M", help="A name from 'models list', or a model folder.")]
+Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Folder that holds the data sets.")]
+Predictions = Annotated[
+    Path | None,
+    typer.Option("--predictions", metavar="F.json", help="Score saved answers: {prediction: [...], label: [...]}."),
+]
+Versus = Annotated[
+    str | None,
+    typer.Option(
+        "--versus",
+        metavar="M2",
+        help="A second model, or a second file of answers: paired differences in the same table.",
+    ),
+]
+First = Annotated[
+    int | None, typer.Option("--n", metavar="N", min=1, help="Only the first N pictures, for a quick look.")
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="F.png", help="Draw the reliability diagram: probability against share right."),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="F.html", help="Write one page: tables, plots, provenance, checklist."),
+]
+WriteCard = Annotated[
+    bool, typer.Option("--card", help="Write the numbers into the card of the measured model's folder.")
+]

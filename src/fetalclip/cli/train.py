@@ -1,4 +1,4 @@
-"""``fetalclip train``: a recipe in, a model folder out."""
+"""``fetalclip train``: a recipe in, a model folder or a head folder out."""
 
 from __future__ import annotations
 
@@ -47,14 +47,16 @@ def train(
     if resume and not folder.is_dir():
         raise UsageError(f"--resume, but {folder} does not exist", "the folder of a started training")
     from fetalclip import fit
-    from fetalclip.settings import load_recipe
+    from fetalclip.settings import load_recipe, recipe_value
 
-    loaded = load_recipe(fit.Recipe, path, changes)
+    kind = fit.RECIPES.get(recipe_value(path, "objective", changes), fit.Recipe)
+    loaded = load_recipe(kind, path, changes)
     files.check_folder(folder, "--out")
     with redirect_stdout(sys.stderr):  # a progress bar is talk, wherever it would go by itself
-        made = fit.train(loaded, folder, resume=resume, say=voice.talk)
+        made = fit.perform(loaded, folder, resume=resume, say=voice.talk)
     if as_json:
         voice.data(json_line({"schema": "fetalclip.train/1", "recipe": path.name, "model": made}))
     else:
         voice.data(printable(made))
-    voice.talk(f"Next: fetalclip analyze your-scan.png --model {printable(made)}")
+    named = "head" if isinstance(loaded, fit.SegmentRecipe) else "model"
+    voice.talk(f"Next: fetalclip analyze your-scan.png --{named} {printable(made)}")

@@ -6,6 +6,7 @@ mask: everything inside the outline's outer edge, which lies outside the publish
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +46,11 @@ def head_mask(path: str | Path) -> tuple[Mask, str]:
     return hull, "outline"
 
 
-def structures_mask(path: str | Path) -> Pixels:
-    """Labels of the head structures.
+def structures_mask(path: str | Path, known: Mapping[int, str] = STRUCTURES) -> Pixels:
+    """Labels of the head structures, or of others that are known by number (0, the background, always is).
 
     Returns:
-        uint8 (H, W) with the labels of ``STRUCTURES``.
+        uint8 (H, W) with the labels of ``known``.
 
     Raises:
         UnreadableInput, InputTooLarge: not a picture, a huge one, or other labels in it.
@@ -63,9 +64,11 @@ def structures_mask(path: str | Path) -> Pixels:
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableInput(f"{Path(path).name} cannot be read ({type(error).__name__})", "a PNG of labels") from None
     found = set(np.unique(labels).tolist())
-    if not found <= set(STRUCTURES):
-        odd = ", ".join(map(str, sorted(found - set(STRUCTURES))[:5]))
-        raise UnreadableInput(f"{Path(path).name} has the labels {odd}", "0 to 3")
+    allowed = {0, *known}
+    if not found <= allowed:
+        odd = ", ".join(map(str, sorted(found - allowed)[:5]))
+        wanted = "0 to 3" if known is STRUCTURES else ", ".join(map(str, sorted(allowed)))
+        raise UnreadableInput(f"{Path(path).name} has the labels {odd}", wanted)
     return labels.astype(np.uint8)
 
 

@@ -38,6 +38,11 @@ def fold_of(group: str) -> int:
     return int(sha256(f"{SEED}:{group}".encode()).hexdigest(), 16) % FOLDS
 
 
+def part_of(group: str, parts: int) -> int:
+    """Part 0 to ``parts`` - 1 of a group, for a cross-validation of its own over all sides; by another hash."""
+    return int(sha256(f"parts:{group}".encode()).hexdigest(), 16) % parts
+
+
 def assign(group: str, official_train: int | None = None) -> Place:
     """Place of a group by the rule alone, without the frozen file.
 

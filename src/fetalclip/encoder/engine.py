@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from fetalclip.encoder.packed import can_pack, pack
 from fetalclip.encoder.store import PromptStore
 from fetalclip.encoder.tree import Row, TextTree, shared
 from fetalclip.errors import UsageError
 from fetalclip.frame import Pixels
+from fetalclip.models.fingerprint import tower_sha256
 from fetalclip.models.pair import DualEncoder
 from fetalclip.models.tokenizer import Tokenizer
 from fetalclip.preprocess import to_tensor
@@ -87,6 +90,13 @@ class Encoder:
         self._texts: dict[str, Array] = {}
         self._ready: dict[str, Any] = {}
         self._tree: TextTree | None = None
+        # The tower in another number type is another one to its heads: their hash is of the numbers as stored.
+        self._stored = dict(self.model.visual.state_dict()) if precision != "fp32" else None
+
+    @cached_property
+    def tower_sha256(self) -> str:
+        """The hash by which a head knows the image tower; see `fetalclip.models.fingerprint`."""
+        return tower_sha256(self._stored or self.model.visual.state_dict())
 
     def _tower(self, name: str) -> Any:
         """``visual`` or ``text``, on its device, in its number type, laid out for speed."""
@@ -117,6 +127,13 @@ class Encoder:
                 raw = (raw + tower(x.flip(-1))) / 2
             parts.append(raw.float().cpu().numpy())
         return np.concatenate(parts) if parts else np.zeros((0, self.model.architecture.embed_dim), np.float32)
+
+    @torch.inference_mode()
+    def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:
+        """Token maps of the named blocks, for heads that draw: (B, 3, S, S) normalised to float32 (B, C, h, w) each."""
+        tower = self._tower("visual")
+        images = images.to(device=self.device, dtype=PRECISIONS[self.precision])
+        return [found.float() for found in tower.token_maps(images, depths)]
 
     def texts(self, texts: Sequence[str], keep: bool = True) -> Array:
         """Raw embeddings: n texts to (n, d) float32, not normalised; row i belongs to text i.

@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fetalclip.cards import Card
+from fetalclip.settings import cache_folder
+
 Array = npt.NDArray[np.float32]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS prompts (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
@@ -29,6 +32,15 @@ class PromptStore:
         path: the file; made when first written to.
         model: what the embeddings depend on besides the text: weights, tokenizer, number type.
     """
+
+    @classmethod
+    def of(cls, card: Card, device: str, precision: str) -> PromptStore:
+        """The store of a model; everything an embedding depends on is in its key."""
+        assert card.folder is not None
+        words = hashlib.sha256((card.folder / "tokenizer.json").read_bytes()).hexdigest()
+        told = [card.config.get(name) for name in ("architecture", "tokenizer")]
+        key = hashlib.sha256(repr((card.sha256, words, told, device, precision)).encode()).hexdigest()
+        return cls(cache_folder() / "prompts.sqlite", key)
 
     def __init__(self, path: Path, model: str) -> None:
         self.path, self.model = path, model

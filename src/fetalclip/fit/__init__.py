@@ -1,6 +1,27 @@
 """Losses, the training loop, cross-fitting and calibration."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from fetalclip.fit.crossfit import train
 from fetalclip.fit.recipe import Recipe
+from fetalclip.fit.segment_recipe import SegmentRecipe
 
-__all__ = ["Recipe", "train"]
+if TYPE_CHECKING:
+    from fetalclip.fit.crossfit import Say
+
+__all__ = ["RECIPES", "Recipe", "SegmentRecipe", "perform", "train"]
+
+RECIPES: dict[str, type[Any]] = {"segment": SegmentRecipe}
+"""Recipe classes by their ``objective``; every other objective is `Recipe`'s."""
+
+
+def perform(recipe: Recipe | SegmentRecipe, out: Path, resume: bool, say: Say) -> Path:
+    """Do what a recipe of any kind says; the folder that comes out."""
+    if isinstance(recipe, SegmentRecipe):
+        from fetalclip.fit.segment import train_head
+
+        return train_head(recipe, out, resume=resume, say=say)
+    return train(recipe, out, resume=resume, say=say)

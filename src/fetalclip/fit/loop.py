@@ -1,36 +1,28 @@
-"""The one training loop: any objective, resumable, with atomic checkpoints and a log that can be plotted."""
+"""The training of a dual encoder, contrastive or supervised, by the one loop of `fetalclip.fit.run`."""
 
 from __future__ import annotations
 
-import json
 import math
-import platform
-import subprocess
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-import fetalclip
 from fetalclip.clinical.sampling import texts as caption_texts
 from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
-from fetalclip.disk import replacing
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.errors import BadCheckpoint, BadRecipe, OutputError
+from fetalclip.errors import BadRecipe
 from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
 from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.ruler import Ruler, likeness
+from fetalclip.fit.run import Run
 from fetalclip.fit.start import load_imagenet, start_numbers
 from fetalclip.fit.warmup import warm_up
 from fetalclip.models.pair import Architecture, DualEncoder
@@ -47,7 +39,7 @@ _TOGETHER = 24  # texts encoded at a time
 _SUBPLANES: dict[str | None, int] = {name: i for i, name in enumerate(SUBPLANES)}
 
 
-class Training:
+class Training(Run):
     """One run: model, optimiser, data and the folder it leaves behind.
 
     Args:
@@ -65,8 +57,8 @@ class Training:
     def __init__(
         self, recipe: Recipe, corpus: Corpus, out: Path, resume: bool = True, cache: Path | None = None
     ) -> None:
-        self.recipe, self.out, self.corpus = recipe, out, corpus
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        super().__init__(recipe, out)
+        self.recipe, self.corpus = recipe, corpus
         torch.manual_seed(recipe.seed)
         self.tokenizer, self.model = build(recipe)
         self.batches = Batches(corpus, recipe, lambda text: self.tokenizer.count([text])[0])
@@ -76,34 +68,20 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, self.ruler, recipe), betas=(0.9, 0.98), eps=1e-6, fused=True
         )
-        self.total = len(self.batches) * recipe.optim.epochs
-        self.epoch = 0
-        if resume and (out / "checkpoint.pt").is_file():
-            self._resume()
-        elif recipe.objective == "contrastive":
+        self.steps = len(self.batches)
+        if not (resume and self.resume()) and recipe.objective == "contrastive":
             warm_up(self.model, self.ruler, self._texts, self.batches.sampler, recipe, cache)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            self.made_with = self._made_with()
-            facts = {"recipe": recipe.to_dict(), **self.made_with, "pictures": len(corpus.items)}
-            (out / "recipe.json").write_text(json.dumps(facts, indent=1))
-        except OSError as error:
-            raise OutputError(f"run folder {out} cannot be written ({error.strerror})", "a writable folder") from None
-        if not len(self.batches):
+        self.start({"pictures": len(corpus.items)})
+        if not self.steps:
             raise BadRecipe(f"a batch of {recipe.optim.batch} pictures", "no more than an epoch has", "optim.batch=16")
 
-    def _made_with(self) -> dict[str, Any]:
-        """Environment and commit at the start of the run; a resumed run keeps those it started with."""
-        file = self.out / "recipe.json"
-        if self.epoch and file.is_file():
-            before = json.loads(file.read_text())
-            return {name: before[name] for name in ("environment", "commit") if name in before}
-        return {"environment": environment(), "commit": commit()}
+    def modules(self) -> dict[str, nn.Module]:
+        """The two towers, and the ruler of sizes."""
+        return {"model": self.model, "ruler": self.ruler}
 
-    @property
-    def done(self) -> bool:
-        """Whether every epoch has been trained."""
-        return self.epoch >= self.recipe.optim.epochs
+    def epoch_batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch."""
+        return self.batches.epoch(epoch)
 
     def run(self) -> HeldOut | None:
         """Train to the last epoch.
@@ -111,40 +89,19 @@ class Training:
         Returns:
             Scores of the held fold, or None when the recipe holds none out.
         """
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            bar = progress.add_task("training", total=self.total, completed=self.epoch * len(self.batches))
-            for epoch in range(self.epoch, self.recipe.optim.epochs):
-                began, losses = time.perf_counter(), []
-                for step, batch in enumerate(ahead(self.batches.epoch(epoch))):
-                    losses.append(self.step(batch, epoch * len(self.batches) + step))
-                    progress.update(bar, advance=1, description=f"epoch {epoch + 1} loss {losses[-1]:.3f}")
-                self.epoch = epoch + 1
-                seconds = time.perf_counter() - began
-                self._log(epoch, float(np.mean(losses)), len(losses) * self.recipe.optim.batch / seconds)
-                self._checkpoint()
+        self.epochs()
         if self.recipe.data.validate_fold < 0:
             return None
         held = self.look(self.held_rows(("planes", "hc18", "reject")))
         held.save(self.out / "heldout.npz")
         return held
 
-    def step(self, batch: Batch, number: int) -> float:
-        """One optimiser step; returns the loss."""
-        self.model.train()
-        factor = schedule(number, self.recipe.optim.warmup_steps, self.total)
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * factor
-        loss = self._loss(batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optim.clip)
-        self.optimiser.step()
-        with torch.no_grad():
-            self.model.logit_scale.clamp_(0, math.log(self.recipe.optim.max_scale))
-        return float(loss.detach())
+    def after_step(self) -> None:
+        """Keep the scale of the cosines within its bound."""
+        self.model.logit_scale.clamp_(0, math.log(self.recipe.optim.max_scale))
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
+        """The objective's loss."""
         images = normalise(batch.pictures.to(self.device), MEAN, STD)
         if self.recipe.objective == "supervised":
             planes = torch.tensor([KNOWN.index(facts.plane) for facts in batch.facts], device=self.device)
@@ -196,51 +153,13 @@ class Training:
         encoder = Encoder(self.model, self.tokenizer, normalisation, self.device)
         return look(encoder, self.rule, self.corpus, rows)
 
-    def _log(self, epoch: int, loss: float, speed: float) -> None:
-        line: dict[str, Any] = {"epoch": epoch + 1, "loss": loss, "pictures_per_second": round(speed, 2)}
-        line["logit_scale"] = float(self.model.logit_scale.detach().exp())
+    def look_back(self) -> dict[str, Any]:
+        """The scale, and the scores of the held fold."""
+        line = {"logit_scale": float(self.model.logit_scale.detach().exp())}
         if self.recipe.data.validate_fold >= 0:
             held = self.look(self.held_rows(("planes",)))
             line.update(held_macro_f1=held.macro_f1(), held_loss=held.loss())
-        with (self.out / "metrics.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-
-    def _checkpoint(self) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "ruler": self.ruler.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "epoch": self.epoch,
-            "recipe": json.dumps(self.recipe.to_dict(), sort_keys=True),
-        }
-        with replacing(self.out / "checkpoint.pt") as part:
-            torch.save(state, part)
-
-    def _resume(self) -> None:
-        path = self.out / "checkpoint.pt"
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            same = state["recipe"] == json.dumps(self.recipe.to_dict(), sort_keys=True)
-            if same:
-                self.model.load_state_dict(state["model"])
-                self.ruler.load_state_dict(state["ruler"])
-                self.optimiser.load_state_dict(state["optimiser"])
-                self.epoch = int(state["epoch"])
-        except Exception as error:  # torch raises many kinds for a damaged file
-            kind = type(error).__name__
-            fix = "remove it to start this run again"
-            raise BadCheckpoint(f"checkpoint {path} cannot be read ({kind})", "one this recipe wrote", fix) from None
-        if not same:
-            raise BadCheckpoint(f"checkpoint {path} of another recipe", "the same recipe", "another --out folder")
-
-
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, each made while the one before it is trained on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield batch
+        return line
 
 
 def build(recipe: Recipe) -> tuple[Tokenizer, DualEncoder]:
@@ -269,24 +188,3 @@ def parameter_groups(model: DualEncoder, ruler: Ruler, recipe: Recipe) -> list[d
         decay = 0.0 if parameter.ndim < 2 or "positional" in name else recipe.optim.weight_decay
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": p, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
-
-
-def schedule(step: int, warmup: int, total: int) -> float:
-    """Share of the peak rate at a step: linear warm-up, then cosine to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
-
-
-def commit() -> str:
-    """Commit of the code, with a + when it has changes that are not committed; empty outside a git checkout."""
-    call = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
-    try:
-        return subprocess.run(call, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def environment() -> dict[str, str]:
-    """What the numbers were made with."""
-    return {"fetalclip": fetalclip.__version__, "torch": torch.__version__, "python": platform.python_version()}

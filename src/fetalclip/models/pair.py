@@ -92,3 +92,9 @@ class DualEncoder(nn.Module):
         """(B, N) ids and (B,) end positions to (B, embed_dim); unit length unless ``normalize`` is False."""
         raw: Tensor = self.text(tokens, end)
         return nn.functional.normalize(raw, dim=-1) if normalize else raw
+
+
+def image_tower(architecture: Architecture) -> nn.Module:
+    """An image tower alone, with random weights."""
+    tower: nn.Module = IMAGE_TOWERS[architecture.image.kind][1](architecture.image, architecture.embed_dim)
+    return tower

@@ -96,15 +96,43 @@ def augment(batch: Tensor, size: int, ranges: Augmentation, seeds: Sequence[int]
     Raises:
         ValueError: not one seed per picture.
     """
+    pictures, _, scale = augment_with_masks(
+        batch, batch.new_zeros(len(batch), 0, *batch.shape[1:]), size, ranges, seeds
+    )
+    return pictures, scale
+
+
+def augment_with_masks(
+    batch: Tensor, masks: Tensor, size: int, ranges: Augmentation, seeds: Sequence[int] | Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Change every picture at random and move its masks with it.
+
+    What a picture loses to a shadow or a blanked patch its masks keep: the structure is still there.
+
+    Args:
+        batch: as `augment`'s.
+        masks: (B, C, S, S) in 0-1, as many structures as wanted.
+        size, ranges, seeds: as `augment`'s.
+
+    Returns:
+        The pictures and the scale as `augment`'s, between them the masks, (B, C, size, size) in 0-1, soft at edges.
+
+    Raises:
+        ValueError: not one seed per picture.
+    """
     n, side = batch.shape[0], batch.shape[-1]
     draws = _Draws([int(seed) for seed in seeds])
     if len(draws.generators) != n:
         raise ValueError(f"{len(draws.generators)} seeds for {n} pictures; expected one each")
     box = _lit(batch)
     theta, magnification = _affine(box, ranges, draws)
-    x = F.grid_sample(batch.unsqueeze(1), _grid(theta, size), mode="bilinear", align_corners=False).squeeze(1)
+    grid = _grid(theta, size)
+    x = F.grid_sample(batch.unsqueeze(1), grid, mode="bilinear", align_corners=False).squeeze(1)
+    moved = masks.new_zeros(n, 0, size, size)
+    if masks.shape[1]:
+        moved = F.grid_sample(masks, grid, mode="bilinear", align_corners=False)
     x = _intensity(x, _Beam(theta, box, max(2, size // 2), draws), ranges, draws)
-    return _erase(x, ranges, draws), magnification * (size / side)
+    return _erase(x, ranges, draws), moved, magnification * (size / side)
 
 
 class _Draws:

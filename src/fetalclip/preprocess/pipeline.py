@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fetalclip.errors import UsageError
 from fetalclip.frame import Frame, Pixels
-from fetalclip.overlay import find_overlay, mask_overlay, overlay_only
+from fetalclip.overlay import Overlay, find_overlay, mask_overlay, overlay_only
 from fetalclip.preprocess.letterbox import Letterbox, letterbox
 
 OVERLAY_MODES = ("mask", "keep", "only")
@@ -39,7 +39,9 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def prepare(frame: Frame, size: int, overlay: str = "mask", colour: bool = False) -> Prepared:
+def prepare(
+    frame: Frame, size: int, overlay: str = "mask", colour: bool = False, found: Overlay | None = None
+) -> Prepared:
     """Treat the overlay and letterbox one frame.
 
     Args:
@@ -47,6 +49,7 @@ def prepare(frame: Frame, size: int, overlay: str = "mask", colour: bool = False
         size: side of the square, pixels.
         overlay: one of ``OVERLAY_MODES``.
         colour: keep the colours of a colour frame.
+        found: what `find_overlay` says of the frame, where that is known already.
 
     Raises:
         UsageError: unknown overlay mode.
@@ -55,7 +58,7 @@ def prepare(frame: Frame, size: int, overlay: str = "mask", colour: bool = False
     picture = frame.pixels if colour else frame.gray
     covered, warnings = None, []
     if overlay != "keep":
-        found = find_overlay(frame.gray)
+        found = find_overlay(frame.gray) if found is None else found
         covered = found.covered
         if overlay == "mask" and covered > COVERED_WARNING:
             warnings.append(f"overlay mask covers {covered:.0%} of the sector; the answer rests on the rest")
