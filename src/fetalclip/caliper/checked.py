@@ -10,6 +10,8 @@ from fetalclip.caliper.outline import Mask
 from fetalclip.errors import BadValue
 from fetalclip.result import Segmentation
 
+_FINEST, _COARSEST = 1e-4, 100.0  # mm per pixel: no picture of a fetus is outside
+
 
 def checked(whole: Segmentation) -> Segmentation:
     """The segmentation with masks of bool.
@@ -26,8 +28,9 @@ def checked(whole: Segmentation) -> Segmentation:
         words = " and ".join(f"{width} x {height}" for height, width in sorted(sizes))
         raise BadValue(f"masks of {words} pixels", "all of one picture's size")
     spacing = whole.mm_per_pixel
-    if spacing is not None and not (len(spacing) == 2 and all(0.0 < side < math.inf for side in spacing)):
-        raise BadValue(f"a pixel spacing of {spacing}", "two positive numbers, mm per pixel in x and y, or None")
+    if spacing is not None and not (len(spacing) == 2 and all(_FINEST <= side <= _COARSEST for side in spacing)):
+        expected = f"mm per pixel in x and y, {_FINEST:g} to {_COARSEST:g} each, or None"
+        raise BadValue(f"a pixel spacing of {spacing}", expected, "mm_per_pixel=(0.1, 0.1)")
     for what, numbers in (("an outset", whole.outset), ("a factor of an interval", whole.widen)):
         for name, number in numbers.items():
             if not math.isfinite(number) or (what != "an outset" and number < 0):

@@ -21,6 +21,9 @@ _STEPS = 12
 _GENTLE = 2  # steps with weights that never reach zero, before outliers are left out
 _SETTLED = 1e-5  # relative change of the matrix
 _FEWEST = 12  # points
+_STARTS, _LEFT_OUT = 8, 0.4  # arcs left out in turn, and their share of the outline
+_REST, _DENT = 0.9, 0.02  # a tenth of the outline further off than 2 % of the mean radius: not all of it is an ellipse
+_MOST, _BETTER = 0.6, 0.5  # another start is better if six tenths of the outline lie twice as near
 _FLOOR = 0.05  # of the steepest gradient: points near the centre must not outweigh the outline
 
 
@@ -132,7 +135,28 @@ def robust_ellipse(points: Points, spacing: tuple[float, float]) -> tuple[Ellips
     Returns:
         The ellipse and the points' distances from it (n,), outside above zero; None where there is none.
     """
-    ellipse = fit_ellipse(points)
+    first = _settled(fit_ellipse(points), points, spacing, gentle=True)
+    if first is None:
+        return None
+    distances = first.distances(points)[0]
+    off = np.abs(distances)
+    if float(np.quantile(off, _REST)) > _DENT * math.sqrt(float(np.prod(first.axes))) / 2.0:
+        # A dent or a bulge pulls every step to itself: start again from what each other part of the outline says.
+        turns, best = first.turns(points), _BETTER * float(np.quantile(off, _MOST))
+        for start in np.arange(_STARTS) / _STARTS:
+            rest = (turns - start) % 1.0 >= _LEFT_OUT
+            other = _settled(fit_ellipse(points[rest]), points, spacing, gentle=False)
+            if other is None:
+                continue
+            there = other.distances(points)[0]
+            score = float(np.quantile(np.abs(there), _MOST))
+            if score < best:
+                first, distances, best = other, there, score
+    return first, distances
+
+
+def _settled(ellipse: Ellipse | None, points: Points, spacing: tuple[float, float], gentle: bool) -> Ellipse | None:
+    """The fit weighted anew until it stays; ``gentle``: its first steps leave no point out."""
     least = 0.5 * math.sqrt(spacing[0] * spacing[1])  # half a pixel: what a mask's edge cannot tell
     for step in range(_STEPS):
         if ellipse is None:
@@ -140,15 +164,16 @@ def robust_ellipse(points: Points, spacing: tuple[float, float]) -> tuple[Ellips
         distances, slope = ellipse.distances(points)
         scale = max(_MAD * float(np.median(np.abs(distances))), least)
         ratio = np.abs(distances) / (_TUKEY * scale)
-        trust = 1.0 / (1.0 + 8.0 * ratio) if step < _GENTLE else np.square(np.maximum(1.0 - np.square(ratio), 0.0))
+        soft = gentle and step < _GENTLE
+        trust = 1.0 / (1.0 + 8.0 * ratio) if soft else np.square(np.maximum(1.0 - np.square(ratio), 0.0))
         # An outline that runs along y crosses 1 / spacing of y rows a mm, one along x 1 / spacing of x columns: the
         # slope's length times crossings per mm. Once more its length makes algebraic distances geometric.
         crossed = np.abs(slope[:, 0]) / spacing[1] + np.abs(slope[:, 1]) / spacing[0]
         steep = np.maximum(np.hypot(slope[:, 0], slope[:, 1]), _FLOOR * float(np.abs(slope).max()))
         before, ellipse = ellipse, fit_ellipse(points, trust / (np.maximum(crossed, 1e-300) * steep))
-        if ellipse is not None and step >= _GENTLE and _alike(before, ellipse):
+        if ellipse is not None and not soft and _alike(before, ellipse):
             break
-    return None if ellipse is None else (ellipse, ellipse.distances(points)[0])
+    return ellipse
 
 
 def _alike(one: Ellipse, other: Ellipse) -> bool:
