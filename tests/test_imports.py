@@ -33,6 +33,7 @@ def loaded_after(code: str) -> set[str]:
             (*HEAVY, "numpy", "PIL", "pandas", "matplotlib", "rich", "yaml"),
         ),
         ("import fetalclip; fetalclip.read; fetalclip.Report", HEAVY),
+        ("import fetalclip; fetalclip.measure; fetalclip.Exam", (*HEAVY, "scipy", "PIL")),
     ],
 )
 def test_nothing_heavy_is_loaded(code, none_of):

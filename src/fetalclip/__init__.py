@@ -13,11 +13,16 @@ __version__ = "0.1.0"
 _WHERE = {
     "AgeEstimate": "fetalclip.result",
     "Analysis": "fetalclip.result",
+    "Exam": "fetalclip.result",
     "FetalCLIP": "fetalclip.api",
     "Frame": "fetalclip.frame",
+    "Measurement": "fetalclip.result",
     "PlaneScores": "fetalclip.result",
     "Report": "fetalclip.report",
+    "Segmentation": "fetalclip.result",
     "load": "fetalclip.api",
+    "measure": "fetalclip.caliper",
+    "measure_all": "fetalclip.caliper",
     "read": "fetalclip.io",
 }
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetalclip.clinical import growth
 from fetalclip.clinical.biometry import (
+    BIOMETRICS,
     cephalic_index,
     ellipse_circumference,
     ellipse_circumference_1,
@@ -65,6 +67,15 @@ def test_a_cephalic_index_needs_outer_outer() -> None:
 def test_sizes_above_zero(size: float) -> None:
     with pytest.raises(BadValue, match="above zero"):
         ellipse_circumference(size, 100.0)
+
+
+def test_measures_with_charts_are_those_of_the_charts() -> None:
+    charted = {name: one for name, one in BIOMETRICS.items() if name in growth.MEASURES}
+    assert charted.keys() == {"HC", "BPD", "OFD", "AC", "FL"}
+    for name, one in charted.items():
+        chart = growth.MEASURES[name]
+        assert (one.low, one.high, one.unit, one.title) == (chart.low, chart.high, chart.unit, chart.title)
+        assert one.definition in chart.definitions
 
 
 def test_columns() -> None:

@@ -1,12 +1,13 @@
-"""Arithmetic of ellipses and ratios: what turns diameters into circumferences, and sizes into proportions.
+"""Measures taken of a picture, and the arithmetic of ellipses and ratios that turns diameters into them.
 
-Works on numbers, numpy arrays and pandas Series alike: nothing but arithmetic is done to them.
+The arithmetic works on numbers, numpy arrays and pandas Series alike: nothing else is done to them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fetalclip.errors import BadValue
@@ -17,6 +18,55 @@ RATIOS: Mapping[str, tuple[str, str]] = {
     "FL/BPD": ("FL", "BPD"),
     "FL/HC": ("FL", "HC"),
 }
+
+
+@dataclass(frozen=True)
+class Biometric:
+    """One measure taken of the structures in one picture.
+
+    Attributes:
+        name: its symbol.
+        title: in words.
+        structures: what must be seen; the first is what is measured.
+        kind: ``circumference``, ``long`` or ``short`` (diameter of the ellipse), ``front-back`` or ``across`` (the
+            ellipse's diameter nearer to that direction), ``length`` (between the two ends of a shaft), ``index``
+            (short over long diameter) or ``share`` (circumference of the first over that of the second).
+        definition: from where to where.
+        low, high: what can be meant, in ``unit``; of a measure with charts the same as theirs.
+        unit: ``mm``, or ``%`` of an index.
+        guides: structures of which one must be seen as well: they tell the direction.
+    """
+
+    name: str
+    title: str
+    structures: tuple[str, ...]
+    kind: str
+    definition: str
+    low: float
+    high: float
+    unit: str = "mm"
+    guides: tuple[str, ...] = ()
+
+
+_ABDOMEN = (10.0, 170.0, "mm", ("spine", "stomach"))
+
+BIOMETRICS: Mapping[str, Biometric] = {
+    one.name: one
+    for one in (
+        Biometric("HC", "head circumference", ("head",), "circumference", "outer", 40, 450),
+        Biometric("BPD", "biparietal diameter", ("head",), "short", "outer-outer", 11, 130),
+        Biometric("OFD", "occipitofrontal diameter", ("head",), "long", "outer-outer", 15, 160),
+        Biometric("CI", "cephalic index", ("head",), "index", "outer-outer", 55, 100, "%"),
+        Biometric("AC", "abdominal circumference", ("abdomen",), "circumference", "outer", 35, 500),
+        Biometric("TAD", "transverse abdominal diameter", ("abdomen",), "across", "outer-outer", *_ABDOMEN),
+        Biometric("APAD", "anteroposterior abdominal diameter", ("abdomen",), "front-back", "outer-outer", *_ABDOMEN),
+        Biometric("FL", "femur length", ("femur",), "length", "diaphysis", 4, 100),
+        Biometric("TC", "thoracic circumference", ("thorax",), "circumference", "outer", 35, 450),
+        Biometric("CC", "cardiac circumference", ("heart",), "circumference", "outer", 15, 300),
+        Biometric("CTR", "cardiothoracic ratio", ("heart", "thorax"), "share", "circumferences, outer", 20, 95, "%"),
+    )
+}
+"""Every measure that can be taken of masks, by symbol. BPD and OFD are the diameters of the ellipse about the head."""
 
 
 def ellipse_circumference(first: Any, second: Any) -> Any:

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fetalclip.clinical.growth.catalogue import chart, charts, choose, families
+from fetalclip.clinical.growth.catalogue import chart, charts, check_name, choose, families
 from fetalclip.clinical.growth.charts import Chart
 from fetalclip.clinical.growth.equations import Equation, age_by_crl, date_by_size, equation, equations, weigh
 from fetalclip.clinical.growth.measures import MEASURES, Measure, Size, parse_size
-from fetalclip.clinical.growth.reading import Reading, Row, read
+from fetalclip.clinical.growth.reading import Reading, Row, centile_as_taken, read
 from fetalclip.clinical.growth.serial import Crossing, crossings
 
 REFERENCE, CHART = "WHO 2017 V3 HC", "who-2017-v3-hc"
@@ -46,8 +46,10 @@ __all__ = [
     "Row",
     "Size",
     "age_by_crl",
+    "centile_as_taken",
     "chart",
     "charts",
+    "check_name",
     "choose",
     "crossings",
     "date_by_size",

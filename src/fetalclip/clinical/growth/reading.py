@@ -133,6 +133,41 @@ def read(
     return Reading(tuple(rows), known, ages, tuple(weights), _ratios(given), tuple(warnings))
 
 
+def centile_as_taken(
+    size: Size, age: IndependentAge | str, chart: str | None = None, sex: str | None = None
+) -> tuple[float | None, Chart]:
+    """The centile (0 to 100) of a size on a chart of its own definition, and that chart.
+
+    Args:
+        size: with the way it was taken.
+        age: known without it.
+        chart: a chart's id or a family; None takes the first whose definition is the size's.
+        sex: ``f`` or ``m`` prefers a chart of that sex.
+
+    Returns:
+        None for the centile outside the chart's ages, and beyond its outermost quantiles.
+
+    Raises:
+        CircularAge: the age was estimated.
+        BadValue: no chart has the measure, or none takes it so: no centile across definitions.
+    """
+    known, name = independent(age), check_name(chart)
+    found = sorted(choose(size.measure, name, sex), key=lambda one: sex is None or one.sex != sex)
+    if not found:
+        raise BadValue(
+            f"no chart{'' if name is None else ' of ' + name} has {size.measure}", "another measure or chart"
+        )
+    fitting = [one for one in found if one.takes(size.definition)]
+    if not fitting:
+        others = [one.id for one in choose(size.measure, None, sex) if one.takes(size.definition)]
+        raise BadValue(
+            f"{size.measure} taken {size.definition}, {found[0].name} takes {found[0].definition}",
+            "one definition: no centile across definitions",
+            f"chart {others[0]}" if others else "",
+        )
+    return fitting[0].centile(size.value, known), fitting[0]
+
+
 def _row(chart: Chart, size: Size, age: IndependentAge | None) -> Row:
     if not chart.takes(size.definition):
         note = f"taken {size.definition}, this chart takes {chart.definition}: no centile across definitions"

@@ -1,16 +1,10 @@
-"""The waist on the output side: what was found, how sure, by which model.
-
-Right of this module nobody knows files or tensors: reports, JSON and the command line read these values only.
-"""
+"""What was said about one file: planes, age, and everything together as one line of ``analyze --json``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from fetalclip.clinical.age import EstimatedAge
 
@@ -108,73 +102,6 @@ class AgeEstimate(EstimatedAge):
             "meaning": self.meaning,
             "reference": self.reference,
         }
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """Structures found in one picture, on the picture's own pixels.
-
-    Attributes:
-        masks: structure to (H, W) bool.
-        mm_per_pixel: (x, y) of those pixels, or None when unknown.
-        head: name of the head that drew them, or of another source ("annotation").
-        outset: structure to the pixels by which its masks lie outside the structure's own edge, by the convention of
-            the annotations that the head learned from; absent: 0. Measuring takes them off again.
-        views: the masks of the same picture seen again under small changes, for the interval of a measure.
-        lit: (H, W) bool, where the picture shows tissue or could; None when not known.
-        widen: measure to the factor that makes of the spread over ``views`` its interval, chosen on validation.
-        level: probability that the interval was made for.
-    """
-
-    masks: Mapping[str, npt.NDArray[np.bool_]]
-    mm_per_pixel: tuple[float, float] | None = None
-    head: str = ""
-    outset: Mapping[str, float] = field(default_factory=dict)
-    views: tuple[Mapping[str, npt.NDArray[np.bool_]], ...] = ()
-    lit: npt.NDArray[np.bool_] | None = None
-    widen: Mapping[str, float] = field(default_factory=dict)
-    level: float = 0.9
-
-    @property
-    def mask(self) -> npt.NDArray[np.bool_]:
-        """The mask of the only structure, or of the first."""
-        return next(iter(self.masks.values()))
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One measure of one picture, or the reason why there is none.
-
-    Attributes:
-        name: the measure's symbol (``HC``, ``BPD``, ``OFD``, ``AC``, ``FL``, ``CI``, ...).
-        value: in ``unit``; None when refused.
-        unit: ``mm``, ``px`` where the picture's spacing is unknown, ``%`` for an index.
-        low, high: interval at ``level``; None where nothing was calibrated.
-        definition: what was measured from where to where (``outer``, ``outer-outer``, ...).
-        source: the head that drew the mask.
-        note: why it was refused, or what limits it.
-        centile_value, reference: a centile and its chart, only where the age was known without the picture.
-        drawing: what to draw over the picture, in its pixels (x, y): the closed outline of an ellipse, or the two ends
-            of a caliper.
-    """
-
-    name: str
-    value: float | None
-    unit: str = "mm"
-    low: float | None = None
-    high: float | None = None
-    level: float = 0.9
-    definition: str = ""
-    source: str = ""
-    note: str = ""
-    centile_value: float | None = None
-    reference: str | None = None
-    drawing: tuple[tuple[float, float], ...] = ()
-
-    @property
-    def mm(self) -> float | None:
-        """The measure in millimetres; None when refused or when the spacing is unknown."""
-        return self.value if self.unit == "mm" else None
 
 
 @dataclass(frozen=True)
