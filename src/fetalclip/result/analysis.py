@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fetalclip.clinical.age import EstimatedAge
+from fetalclip.result.biometry import Measurement
 
 SCHEMA = "fetalclip.analysis/1"
 
@@ -153,7 +154,13 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything said about one file: one line of ``analyze --json``."""
+    """Everything said about one file: one line of ``analyze --json``.
+
+    Attributes:
+        age: the prompted age; None when it was not asked for.
+        biometry: the measures taken, refused ones too; None when they were not asked for.
+        biometry_age: the age whose WHO median is the measured head; None where no head was measured.
+    """
 
     input: InputInfo
     plane: PlaneScores | None = None
@@ -162,6 +169,13 @@ class Analysis:
     provenance: Provenance | None = None
     subplane: PlaneScores | None = None
     age: AgeEstimate | None = None
+    biometry: tuple[Measurement, ...] | None = None
+    biometry_age: AgeEstimate | None = None
+
+    @property
+    def measured(self) -> tuple[Measurement, ...]:
+        """The measures that were not refused."""
+        return tuple(one for one in self.biometry or () if one.value is not None)
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON object of schema ``fetalclip.analysis/1``; what was not asked for or not possible is None."""
@@ -170,11 +184,15 @@ class Analysis:
             "input": self.input.to_dict(),
             "plane": self.plane.to_dict() if self.plane else None,
             "subplane": self.subplane.to_dict() if self.subplane else None,
-            "gestational_age": self.age.to_dict() if self.age and not self.age.abstained else None,
-            "gestational_age_biometry": None,
-            "biometry": None if self.error else [],
+            "gestational_age": _age(self.age),
+            "gestational_age_biometry": _age(self.biometry_age),
+            "biometry": None if self.biometry is None else [one.to_dict() for one in self.measured],
             "heart": None,
             "warnings": list(self.warnings),
             "error": self.error,
             "provenance": self.provenance.to_dict() if self.provenance else None,
         }
+
+
+def _age(found: AgeEstimate | None) -> dict[str, Any] | None:
+    return None if found is None or found.abstained else found.to_dict()
