@@ -189,9 +189,9 @@ def test_spacing_by_table_goes_before_spacing_for_all(model, files):
 
 
 def test_warnings_of_the_picture_and_of_the_answer_are_told(model, files, monkeypatch):
-    from fetalclip import api
+    from fetalclip import analysis
 
-    monkeypatch.setattr(api, "prepare", lambda *args: replace(prepare(*args), warnings=("half is covered",)))
+    monkeypatch.setattr(analysis, "prepare", lambda *args: replace(prepare(*args), warnings=("half is covered",)))
     monkeypatch.setattr(model._planes, "rule", replace(model._planes.rule, min_probability=1.0))
     line = next(model.analyze(files))
     assert line.plane.abstained
@@ -271,7 +271,7 @@ def dating(model, brains) -> FetalCLIP:
     """The tiny model with an age rule, calling every picture a brain."""
     card = replace(model.card, config={"age": AGE.to_config()})
     dated = FetalCLIP(card, model.encoder, PlaneRule())
-    dated._planes = brains._planes
+    dated._planes = dated._analyst.planes = brains._planes
     return dated
 
 

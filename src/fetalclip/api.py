@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,23 +10,33 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from fetalclip import __version__
+from fetalclip.analysis import Analyst, Asked, heads_of, no_rule
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
+from fetalclip.clinical.age import IndependentAge, independent
 from fetalclip.clinical.age_prompts import DEFAULT_TEMPLATES, load_age_templates
 from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array, Normalisation, unit
 from fetalclip.encoder.speed import expected_time
 from fetalclip.encoder.store import PromptStore
-from fetalclip.errors import BadValue, FetalclipError, NoCalibration, NotAvailable, UsageError
+from fetalclip.errors import NotAvailable, UsageError
 from fetalclip.frame import Frame
-from fetalclip.io import read
 from fetalclip.models.tiny import SHOUT, TINY, build_tiny
 from fetalclip.models.weights import load_folder
-from fetalclip.preprocess import Prepared, check_overlay, prepare
-from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores, Provenance, Segmentation
+from fetalclip.preprocess import Prepared, check_overlay
+from fetalclip.result import AgeEstimate, Analysis, PlaneScores, Segmentation
 from fetalclip.settings import device_choice, precision_choice
-from fetalclip.tasks import TASKS, AgeRule, AgeScorer, AgeTask, PlaneRule, PlaneTask, SubplaneRule, SubplaneTask
+from fetalclip.tasks import (
+    TASKS,
+    AgeRule,
+    AgeScorer,
+    AgeTask,
+    BiometryTask,
+    PlaneRule,
+    PlaneTask,
+    SubplaneRule,
+    SubplaneTask,
+)
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
 from fetalclip.tasks.segment import Segmenter
 
@@ -78,7 +87,6 @@ class FetalCLIP:
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
         self.card, self.encoder = card, encoder
         self.segmenter = Segmenter(encoder, card.folder)
-        self._no_rule = f"the model {card.name} has no age rule"
         self._planes = PlaneTask(encoder, rule)
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
@@ -86,11 +94,20 @@ class FetalCLIP:
         age = None if rule.classes else AgeRule.from_config(card.config)
         self._age = None if age is None else AgeTask(encoder, age)
         self._scorers = {} if self._age is None else {self._age.rule.templates: self._age.scorer}
+        self._analyst = Analyst(
+            card,
+            encoder,
+            planes=self._planes,
+            subplanes=self._subplanes,
+            age=self._age,
+            biometry=BiometryTask(self.segmenter),
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """What this model can answer, of ``TASKS``."""
-        return TASKS if self._age else ("planes",)
+        able = {"planes": True, "age": self._age is not None, "biometry": bool(self._analyst.biometry.heads)}
+        return tuple(task for task in TASKS if able[task])
 
     def expected(self) -> str:
         """A line on how long a picture will take on this device; empty for a model that is quick anywhere."""
@@ -98,7 +115,7 @@ class FetalCLIP:
 
     def prepare(self, frame: Frame, overlay: str = "mask") -> Prepared:
         """The one road from a frame to the tower; overlay is ``mask``, ``keep`` or ``only``."""
-        return prepare(frame, self.encoder.normalisation.image_size, overlay, self.encoder.normalisation.colour)
+        return self._analyst.prepare(frame, overlay)
 
     @property
     def overlay(self) -> str:
@@ -192,7 +209,7 @@ class FetalCLIP:
             BadValue: pixels that are not square, or a spacing that no picture of a head has.
         """
         if self._age is None:
-            raise NotAvailable(self._no_rule, "a model whose intervals were calibrated", "fetalclip models list")
+            raise NotAvailable(no_rule(self.card), "a model whose intervals were calibrated", "fetalclip models list")
         ready = [self.prepare(frame, overlay) for frame in _many(scans)]
         spacings = [prompt_spacing(one) for one in ready]
         images = self.encoder.images([one.pixels for one in ready])
@@ -250,7 +267,7 @@ class FetalCLIP:
         found = self.segmenter.task(head)(_many(scans), views)
         return found[0] if isinstance(scans, Frame) else found
 
-    def analyze(
+    def analyze(  # noqa: PLR0913  (one parameter per option)
         self,
         paths: Iterable[str | Path],
         tasks: Sequence[str] | None = None,
@@ -259,6 +276,8 @@ class FetalCLIP:
         spacing_table: Mapping[str, tuple[float, float]] | None = None,
         prompts: Prompts = None,
         overlay: str = "mask",
+        heads: str | Path | Sequence[str | Path] | None = None,
+        ga: IndependentAge | str | None = None,
     ) -> Iterator[Analysis]:
         """Answer every file; one that cannot be read is answered with its error and stops nothing.
 
@@ -269,74 +288,26 @@ class FetalCLIP:
             spacing_table: mm per native pixel by file base name; goes before ``spacing``.
             prompts: candidate planes, as for ``planes``.
             overlay: what to do with burned-in text.
+            heads: heads that draw the masks to measure, by name or folder; None takes the model's own.
+            ga: age known without the pictures, such as ``"20w3d"``: measures then have a centile.
 
         Raises:
             UsageError: a task or overlay mode this version does not know, or a prompt set that cannot be read; at the
-                call, before the first file.
+                call, before the first file. So are the next.
+            NotAvailable, BadCheckpoint: a head that is not there, damaged, or of another encoder.
+            BadValue, CircularAge: an age that is none, or one estimated from a size or a picture.
         """
         tasks = self.tasks if tasks is None else tasks
         unknown = [task for task in tasks if task not in TASKS]
         if unknown:
             raise UsageError(f"task {unknown[0]!r}", "of " + ", ".join(TASKS), f"--tasks {TASKS[0]}")
         check_overlay(overlay)
-        candidates = _prompt_set(prompts)
+        named = heads_of(heads)
+        self._analyst.biometry.check(named or ())
+        age = None if ga is None else independent(ga)
+        asked = Asked(tuple(tasks), _prompt_set(prompts), overlay, named, age)
         table = spacing_table or {}
-        return (
-            self._analyze(Path(p), str(p), tasks, table.get(Path(p).name, spacing), candidates, overlay) for p in paths
-        )
-
-    def _analyze(
-        self,
-        path: Path,
-        shown: str,
-        tasks: Sequence[str],
-        spacing: tuple[float, float] | None,
-        prompts: PromptSet | None,
-        overlay: str,
-    ) -> Analysis:
-        began = time.perf_counter()
-        try:
-            frame = read(path, mm_per_pixel=spacing)
-            ready = self.prepare(frame, overlay)
-        except FetalclipError as error:
-            return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
-        said = ([SHOUT] if self.card.name == TINY else []) + list(ready.warnings)
-        image = self.encoder.images([ready.pixels]) if tasks else np.zeros((0, 0), np.float32)
-        plane = subplane = age = None
-        if "planes" in tasks:
-            plane = self._planes(image, prompts)[0]
-            if plane.abstained:
-                said.append(f"plane abstained: {plane.reason}")
-            elif self._subplanes is not None and self._subplanes.applies(plane):
-                subplane = self._subplanes(image)[0]
-                if subplane.abstained:
-                    said.append(f"subplane abstained: {subplane.reason}")
-        if "age" in tasks:
-            age = self._age_of(image, ready, plane if prompts is None else None)
-            said += age.warnings
-        info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-        return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane, age)
-
-    def _age_of(self, image: Array, ready: Prepared, plane: PlaneScores | None) -> AgeEstimate:
-        """The age of one picture; whatever stands in the way is an abstention with its reason.
-
-        Args:
-            image: (1, d) raw embedding.
-            ready: what it is the embedding of.
-            plane: the answer of the model's own planes, or None when that is not known.
-        """
-        if self._age is None:
-            return no_age(self._no_rule)
-        if why := applies(plane or self._planes(image)[0]):
-            return no_age(why)
-        try:
-            return self._age(image, [prompt_spacing(ready)])[0]
-        except (NoCalibration, BadValue) as error:
-            return no_age(str(error))
-
-    def _provenance(self, began: float) -> Provenance:
-        card, seconds = self.card, time.perf_counter() - began
-        return Provenance(__version__, card.name, card.sha256, card.license, self.encoder.engine, seconds)
+        return (self._analyst(Path(p), str(p), table.get(Path(p).name, spacing), asked) for p in paths)
 
 
 def _many(scans: Frame | Sequence[Frame]) -> Sequence[Frame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fetalclip.cli import main
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.result import AgeEstimate
 
 
@@ -71,13 +73,45 @@ def test_an_empty_folder_is_told(model, tmp_path, capsys):
     assert "empty" in err
 
 
-@pytest.mark.parametrize("word", ["biometry", "heart", "planes,heart"])
+@pytest.mark.parametrize("word", ["heart", "planes,heart"])
 def test_tasks_of_later_versions_say_what_there_is(model, pictures, capsys, word):
     assert main(["analyze", str(pictures), "--tasks", word]) == 2
     err = capsys.readouterr().err
     assert "cannot do that yet" in err
     assert "planes" in err
     assert model.calls == []
+
+
+def test_an_age_known_without_the_pictures_is_passed_on(model, pictures):
+    assert main(["analyze", str(pictures), "--ga", "20w3d"]) == 1  # one file is no picture
+    assert model.calls[-1]["ga"] == IndependentAge.given("20w3d")
+    week = (date.today() - timedelta(days=140)).isoformat()
+    main(["analyze", str(pictures), "--lmp", week])
+    assert (model.calls[-1]["ga"].days, model.calls[-1]["ga"].source) == (140, "LMP")
+    main(["analyze", str(pictures)])
+    assert model.calls[-1]["ga"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--ga", "20w3d", "--lmp", "2026-01-31"], "one of them"),
+        (["--ga", "20"], "20w0d"),
+        (["--lmp", "31/01/2026"], "2026-05-31"),
+        (["--lmp", "1999-01-31"], "45"),
+    ],
+)
+def test_a_wrong_age_is_told_before_any_picture_is_read(model, pictures, capsys, given, said):
+    assert main(["analyze", str(pictures), *given]) == 2
+    assert said in capsys.readouterr().err
+    assert model.calls == []
+
+
+def test_heads_are_passed_on(model, pictures):
+    main(["analyze", str(pictures), "--head", "head", "--head", "mine"])
+    assert model.calls[-1]["heads"] == ["head", "mine"]
+    main(["analyze", str(pictures)])
+    assert model.calls[-1]["heads"] is None
 
 
 def test_an_unknown_task_is_told(model, pictures, capsys):

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fetalclip.cli import files
-from fetalclip.cli.options import Model
+from fetalclip.cli.options import Heads, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
 
 if TYPE_CHECKING:
+    from fetalclip.clinical.age import IndependentAge
     from fetalclip.frame import Frame
     from fetalclip.result import Analysis
 
-TASKS = ("planes", "age")
-_LATER = ("biometry", "heart")
+TASKS = ("planes", "age", "biometry")
+_LATER = ("heart",)
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,13 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     model: Model = "fetalclip-open",
     tasks: Annotated[
         str | None,
-        typer.Option("--tasks", metavar="LIST", help="What to answer, by commas: planes, age. Default: all it can."),
+        typer.Option("--tasks", metavar="LIST", help="By commas: planes, age, biometry. Default: all it can."),
     ] = None,
-    pixel_spacing: Annotated[
-        str | None,
-        typer.Option("--pixel-spacing", metavar="MM", help="Millimetres per pixel; X,Y where they differ."),
-    ] = None,
-    spacing_csv: Annotated[
-        Path | None,
-        typer.Option("--spacing-csv", metavar="F", help="Table with filename and mm_per_pixel."),
-    ] = None,
+    pixel_spacing: PixelSpacing = None,
+    spacing_csv: SpacingTable = None,
+    ga: KnownAge = None,
+    lmp: LastPeriod = None,
+    head: Heads = None,
     prompts: Annotated[
         str | None,
         typer.Option("--prompts", metavar="F", help="Candidate planes: JSON {class: [prompt, ...]}."),
@@ -67,15 +65,16 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),
     ] = "mask",
 ) -> int:
-    """Name the standard plane of each picture and date each head, or abstain.
+    """Name the standard plane of each picture, date and measure each head, or abstain.
 
-    An age needs millimetres per pixel: the file's own, --pixel-spacing or --spacing-csv.
+    An age and millimetres need the millimetres per pixel: the file's own, --pixel-spacing or --spacing-csv.
+    A centile needs an age known without the pictures: --ga or --lmp.
     A folder is walked; every file in it gets its line. A file that cannot be read is told and does not stop
     the others (exit code 1).
     """
     voice = Voice()
     request = _check(paths, tasks, (pixel_spacing, spacing_csv), drawings, report)
-    chosen = _prompts(prompts)
+    chosen, age = _prompts(prompts), known_age(ga, lmp)
     network = load(model, voice)
     found = network.analyze(
         request.files,
@@ -84,6 +83,8 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         spacing_table=request.spacing_table,
         prompts=chosen,
         overlay=overlay,
+        heads=head or None,
+        ga=age,
     )
     return _tell(found, request, voice, as_json)
 
@@ -174,6 +175,24 @@ def parse_spacing(text: str) -> tuple[float, float]:
             "--pixel-spacing 0.07",
         )
     return numbers[0], numbers[-1]
+
+
+def known_age(ga: str | None, lmp: str | None) -> IndependentAge | None:
+    """The age given by --ga or, for today, by --lmp; None where neither is.
+
+    Raises:
+        UsageError: both.
+        BadValue: an age or a date that is none.
+    """
+    from datetime import date
+
+    from fetalclip.clinical.age import IndependentAge, parse_date
+
+    if ga is not None and lmp is not None:
+        raise UsageError("both --ga and --lmp", "one of them")
+    if lmp is not None:
+        return IndependentAge.from_lmp(parse_date(lmp, "--lmp"), date.today())
+    return None if ga is None else IndependentAge.given(ga)
 
 
 def _prompts(name: str | None) -> Any:

@@ -36,3 +36,23 @@ ReportFile = Annotated[
 WriteCard = Annotated[
     bool, typer.Option("--card", help="Write the numbers into the card of the measured model's folder.")
 ]
+PixelSpacing = Annotated[
+    str | None,
+    typer.Option("--pixel-spacing", metavar="MM", help="Millimetres per pixel; X,Y where they differ."),
+]
+SpacingTable = Annotated[
+    Path | None,
+    typer.Option("--spacing-csv", metavar="F", help="Table with filename and mm_per_pixel."),
+]
+KnownAge = Annotated[
+    str | None,
+    typer.Option("--ga", metavar="AGE", help="Age known without the pictures, such as 20w3d: adds centiles."),
+]
+LastPeriod = Annotated[
+    str | None,
+    typer.Option("--lmp", metavar="DATE", help="First day of the last period, for pictures of today; as --ga."),
+]
+Heads = Annotated[
+    list[str] | None,
+    typer.Option("--head", metavar="H", help="Head whose masks are measured: a name or a folder. Repeatable."),
+]

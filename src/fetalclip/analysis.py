@@ -1,0 +1,155 @@
+"""The main job: one file in, one honest answer out, whatever the file is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fetalclip import __version__
+from fetalclip.cards import Card
+from fetalclip.clinical.age import IndependentAge
+from fetalclip.clinical.prompts import PromptSet
+from fetalclip.encoder import Encoder
+from fetalclip.encoder.engine import Array
+from fetalclip.errors import BadValue, FetalclipError, NoCalibration
+from fetalclip.frame import Frame
+from fetalclip.io import read
+from fetalclip.models.tiny import SHOUT, TINY
+from fetalclip.preprocess import Prepared, prepare
+from fetalclip.result import AgeEstimate, Analysis, InputInfo, Measurement, PlaneScores, Provenance
+from fetalclip.tasks import AgeTask, BiometryTask, PlaneTask, SubplaneTask, biometry_age
+from fetalclip.tasks.age import applies, no_age, prompt_spacing
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A checked call of ``analyze``.
+
+    Attributes:
+        tasks: questions to answer.
+        prompts: candidate planes, or None for the model's own.
+        overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``.
+        heads: heads that draw the masks to measure; None for the model's own.
+        age: known without the pictures, or None.
+    """
+
+    tasks: tuple[str, ...]
+    prompts: PromptSet | None = None
+    overlay: str = "mask"
+    heads: tuple[str | Path, ...] | None = None
+    age: IndependentAge | None = None
+
+
+class Analyst:
+    """Answers files with the tasks of a model.
+
+    Args:
+        card: what the model is.
+        encoder: its towers.
+        planes, subplanes, age, biometry: its tasks; None where it has none.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        encoder: Encoder,
+        *,
+        planes: PlaneTask,
+        subplanes: SubplaneTask | None,
+        age: AgeTask | None,
+        biometry: BiometryTask,
+    ) -> None:
+        self.card, self.encoder = card, encoder
+        self.planes, self.subplanes, self.age, self.biometry = planes, subplanes, age, biometry
+
+    def prepare(self, frame: Frame, overlay: str = "mask") -> Prepared:
+        """The one road from a frame to the tower."""
+        wanted = self.encoder.normalisation
+        return prepare(frame, wanted.image_size, overlay, wanted.colour)
+
+    def __call__(self, path: Path, shown: str, spacing: tuple[float, float] | None, asked: Asked) -> Analysis:
+        """Everything asked about one file; one that cannot be read is answered with its error.
+
+        Args:
+            path: the file.
+            shown: how the answer names it.
+            spacing: mm per native pixel (x, y), before the file's own.
+            asked: the call.
+        """
+        began = time.perf_counter()
+        try:
+            frame = read(path, mm_per_pixel=spacing)
+            ready = self.prepare(frame, asked.overlay)
+        except FetalclipError as error:
+            return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
+        said = ([SHOUT] if self.card.name == TINY else []) + list(ready.warnings)
+        image = self.encoder.images([ready.pixels]) if asked.tasks else np.zeros((0, 0), np.float32)
+        plane = subplane = age = sized = None
+        measures: tuple[Measurement, ...] | None = None
+        if "planes" in asked.tasks:
+            plane, subplane = self._plane_of(image, asked, said)
+        own = plane if asked.prompts is None else None
+        if own is None and {"age", "biometry"} & set(asked.tasks):
+            own = self.planes(image)[0]
+        if "age" in asked.tasks and own is not None:
+            age = self._age_of(image, ready, own)
+            said += age.warnings
+        if "biometry" in asked.tasks and own is not None:
+            measures, sized = self._measures_of(frame, own, asked, said)
+        info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
+        return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane, age, measures, sized)
+
+    def _plane_of(self, image: Array, asked: Asked, said: list[str]) -> tuple[PlaneScores, PlaneScores | None]:
+        plane = self.planes(image, asked.prompts)[0]
+        if plane.abstained:
+            said.append(f"plane abstained: {plane.reason}")
+            return plane, None
+        if self.subplanes is None or not self.subplanes.applies(plane):
+            return plane, None
+        subplane = self.subplanes(image)[0]
+        if subplane.abstained:
+            said.append(f"subplane abstained: {subplane.reason}")
+        return plane, subplane
+
+    def _age_of(self, image: Array, ready: Prepared, plane: PlaneScores) -> AgeEstimate:
+        """The prompted age of one picture; whatever stands in the way is an abstention with its reason."""
+        if self.age is None:
+            return no_age(no_rule(self.card))
+        if why := applies(plane):
+            return no_age(why)
+        try:
+            return self.age(image, [prompt_spacing(ready)])[0]
+        except (NoCalibration, BadValue) as error:
+            return no_age(str(error))
+
+    def _measures_of(
+        self, frame: Frame, plane: PlaneScores, asked: Asked, said: list[str]
+    ) -> tuple[tuple[Measurement, ...] | None, AgeEstimate | None]:
+        """Measures, None where no head is for this picture, and the age of a measured head."""
+        taken = self.biometry(frame, plane, asked.heads, asked.age)
+        said += taken.warnings
+        if not taken.measures:
+            return None, None
+        age, why = biometry_age(taken.measures)
+        said += [why] if why else []
+        return taken.measures, age
+
+    def _provenance(self, began: float) -> Provenance:
+        card, seconds = self.card, time.perf_counter() - began
+        return Provenance(__version__, card.name, card.sha256, card.license, self.encoder.engine, seconds)
+
+
+def no_rule(card: Card) -> str:
+    """Why a model gives no age."""
+    return f"the model {card.name} has no age rule"
+
+
+def heads_of(given: str | Path | Sequence[str | Path] | None) -> tuple[str | Path, ...] | None:
+    """Heads as ``Asked`` takes them: one, several, or None."""
+    if given is None:
+        return None
+    return (given,) if isinstance(given, (str, Path)) else tuple(given)

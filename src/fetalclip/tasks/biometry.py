@@ -1,0 +1,157 @@
+"""How large is what the picture shows? Masks of the heads made for its plane, measured; and the age of a measured head.
+
+A head draws on the planes it was made for only: on any other picture its mask would be a guess.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fetalclip.caliper import measure, measure_all
+from fetalclip.clinical import growth
+from fetalclip.clinical.age import IndependentAge
+from fetalclip.clinical.dating import REDATING_ENDS, REDATING_NOTE, widen
+from fetalclip.clinical.growth import FIRST_DAY, LAST_DAY
+from fetalclip.errors import FetalclipError
+from fetalclip.frame import Frame
+from fetalclip.models.mask_head import HeadConfig
+from fetalclip.result import AgeEstimate, Measurement, PlaneScores, Segmentation
+from fetalclip.tasks.segment import Segmenter
+
+AGE_METHOD = "biometry"
+AGE_MEANING = "age whose WHO median is the measured head; interval = measuring error + chart spread"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was measured on one picture, refused measures too, and what is to be said of it."""
+
+    measures: tuple[Measurement, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class BiometryTask:
+    """Pictures of a known plane to measures.
+
+    Args:
+        segmenter: the model's heads.
+    """
+
+    name = "biometry"
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The model's own heads whose masks are measured."""
+        return tuple(name for name in self.segmenter.folders if self.segmenter.config(name).measures)
+
+    def check(self, heads: Sequence[str | Path]) -> None:
+        """Load the heads that a call names.
+
+        Raises:
+            NotAvailable: no such head.
+            BadCheckpoint: a damaged one, or one trained on another encoder.
+        """
+        for head in heads:
+            self.segmenter.task(head)
+
+    def __call__(
+        self,
+        frame: Frame,
+        plane: PlaneScores,
+        heads: Sequence[str | Path] | None = None,
+        age: IndependentAge | None = None,
+    ) -> Taken:
+        """Measures of a picture.
+
+        Args:
+            frame: without millimetres per pixel it is measured in pixels.
+            plane: what the model says it shows.
+            heads: heads by name or folder; None takes the model's own.
+            age: known without the picture; measures then have a centile where a chart takes them as they were taken.
+        """
+        if plane.abstained:
+            return Taken(warnings=("no biometry: the plane is not certain",))
+        chosen = self.heads if heads is None else heads
+        fit = [head for head in chosen if self.segmenter.config(head).plane in ("", plane.label)]
+        if not fit:
+            planes = ", ".join(dict.fromkeys(self.segmenter.config(head).plane for head in chosen)) or "no plane"
+            return Taken(warnings=(f"no biometry of {plane.label}: there are heads for {planes}",))
+        taken: list[Measurement] = []
+        for head in fit:
+            drawn = self.segmenter.task(head)([frame])[0]
+            taken += _measures(drawn, self.segmenter.config(head))
+        if age is not None:
+            taken = [one.with_centile(age) if one.name in growth.MEASURES else one for one in taken]
+        return Taken(tuple(taken), tuple(_told(taken)))
+
+
+def biometry_age(measures: Sequence[Measurement]) -> tuple[AgeEstimate | None, str]:
+    """The age whose WHO median circumference is the measured one, with the intervals of a prompted age.
+
+    Args:
+        measures: of one picture.
+
+    Returns:
+        The age, or None and why there is none; the reason is empty where no HC in millimetres was taken.
+    """
+    hc = next((one for one in measures if one.name == "HC" and one.mm is not None), None)
+    if hc is None or hc.mm is None:
+        return None, ""
+    days = _day(hc.mm)
+    if days is None:
+        least, most = (growth.chart(growth.CHART).size(float(day)) for day in (FIRST_DAY, LAST_DAY))
+        return None, f"no age by the measured head: {hc.mm:.1f} mm is not of the chart's {least:.0f} to {most:.0f} mm"
+    known = hc.low is not None and hc.high is not None
+    low, high = (_day(mm) for mm in ((hc.low, hc.high) if known else (hc.mm, hc.mm)))
+    low, high = FIRST_DAY if low is None else low, LAST_DAY if high is None else high
+    wide = widen(low, high)
+    notes = (*wide.notes, *((REDATING_NOTE,) if days >= REDATING_ENDS else ()))
+    found = AgeEstimate(
+        round(days),
+        math.floor(wide.low),
+        math.ceil(wide.high),
+        AGE_METHOD,
+        growth.REFERENCE,
+        AGE_MEANING,
+        hc.level,
+        "; ".join(notes),
+        round(low) if known else None,
+        round(high) if known else None,
+    )
+    return found, ""
+
+
+def _day(hc_mm: float | None) -> float | None:
+    """Day whose WHO median is this circumference; None outside the chart."""
+    found = None if hc_mm is None else growth.chart(growth.CHART).age(hc_mm)
+    return None if found is None else float(found)
+
+
+def _measures(drawn: Segmentation, config: HeadConfig) -> list[Measurement]:
+    """The measures a head was made for; all that its structures allow where its card names none."""
+    if not config.measures:
+        return list(measure_all(drawn))
+    found = []
+    for name in config.measures:
+        try:
+            found.append(measure(drawn, name))
+        except FetalclipError as error:  # a card that names a measure of a structure it does not draw
+            found.append(Measurement(name, None, source=config.name, note=error.found))
+    return found
+
+
+def _told(taken: Sequence[Measurement]) -> list[str]:
+    """A warning for each reason why measures were refused or are limited, with the measures it holds for."""
+    refused: dict[str, list[str]] = {}
+    limited: dict[str, list[str]] = {}
+    for one in taken:
+        if one.note:
+            (refused if one.value is None else limited).setdefault(one.note, []).append(one.name)
+    said = [f"no {', '.join(names)}: {why}" for why, names in refused.items()]
+    return said + [f"{', '.join(names)}: {note}" for note, names in limited.items()]
