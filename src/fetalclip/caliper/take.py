@@ -19,7 +19,7 @@ from fetalclip.errors import BadValue
 from fetalclip.result import Measurement, Segmentation
 
 LOOSE = 0.08
-"""Spread over views, as a share of the measure, above which it is refused; one reader repeats himself to 1 or 2 %."""
+"""Spread over views, as a share of the measure, above which it is refused; a reader repeats a measure to 1 or 2 %."""
 
 NO_SPACING = "no millimetres per pixel"
 """How the note of a measure begins that is given in pixels, or of an index that takes pixels for square."""
