@@ -28,10 +28,12 @@ from fetalclip.fit.masks import MaskBatch, MaskBatches, MaskCorpus, build_masks,
 from fetalclip.fit.memory import keep_freed_memory
 from fetalclip.fit.run import Run
 from fetalclip.fit.segment_recipe import SegmentRecipe
+from fetalclip.fit.widen import measure_held
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
 from fetalclip.models.fingerprint import tower_sha256
-from fetalclip.models.mask_head import save_head
+from fetalclip.models.mask_head import change_head, load_head, save_head
 from fetalclip.preprocess.pipeline import normalise
+from fetalclip.tasks.segment import SegmentTask
 
 STORE = 7 / 6  # stored side over tower side: room to zoom in
 THRESHOLDS = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
@@ -219,7 +221,12 @@ def _one(
         results |= {"validation_dice_on_the_square": scores, "n": len(sides[1])}
     config = _config(recipe, wanted, training, sides[0], (thresholds, results))
     own = None if recipe.model.frozen else training.tower
-    return save_head(training.drawer.decoder, config, out / (recipe.name or wanted.name), own)
+    folder = save_head(training.drawer.decoder, config, out / (recipe.name or wanted.name), own)
+    if sides[1] and wanted.measures:
+        task = SegmentTask(model.encoder, load_head(folder, model.encoder.tower_sha256))
+        factors, told = measure_held(task, sides[1])
+        change_head(folder, widen=factors, results={**results, "validation_measures": told})
+    return folder
 
 
 def _best(scores: np.ndarray) -> int:

@@ -1,0 +1,80 @@
+"""Intervals of measures: calibrated on held pictures, and only where there are enough of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fetalclip.caliper import measure
+from fetalclip.data.structures import Outlined
+from fetalclip.fit.widen import measure_held
+from fetalclip.frame import Frame
+from fetalclip.result import Segmentation
+
+SHAPE = (160, 200)
+
+
+def ellipse(a: float, b: float) -> np.ndarray:
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return ((x - 100) / a) ** 2 + ((y - 80) / b) ** 2 <= 1
+
+
+class Task:
+    """Draws each head too large or too small by some pixels, and its views around that."""
+
+    def __init__(self, axes, errors, measures=("HC",)):
+        config = SimpleNamespace(measures=measures, level=0.9)
+        self.head, self.pairs = SimpleNamespace(config=config), iter(zip(axes, errors, strict=True))
+
+    def __call__(self, frames):
+        found = []
+        for frame in frames:
+            (a, b), off = next(self.pairs)
+            views = tuple({"head": ellipse(a + off + v, b + off + v)} for v in (-1.0, 0.0, 1.0, 0.5))
+            found.append(Segmentation({"head": ellipse(a + off, b + off)}, frame.mm_per_pixel, "fake", {}, views))
+        return found
+
+
+def rows(axes):
+    def of(a, b):
+        return lambda: (Frame(np.zeros(SHAPE, np.uint8), (0.5, 0.5)), {"head": ellipse(a, b)})
+
+    return [Outlined(of(a, b), ("head",), "x", str(i), "val", "made", "CC0-1.0") for i, (a, b) in enumerate(axes)]
+
+
+def test_the_interval_holds_its_share_and_the_error_is_told():
+    rng = np.random.default_rng(0)
+    axes = [(long, 0.78 * long) for long in rng.uniform(55, 85, 60)]
+    errors = rng.normal(0.5, 1.0, 60)
+    factors, told = measure_held(Task(axes, errors), rows(axes))
+    assert told["HC"]["n"] == 60
+    assert told["HC"]["refused"] == 0
+    # A pixel more on both semi-axes is about 2 pi pixels of circumference, 0.5 mm each.
+    assert told["HC"]["mean_difference"] == pytest.approx(np.pi * errors.mean(), abs=0.3)
+    assert told["HC"]["mean_absolute_difference"] == pytest.approx(np.pi * np.abs(errors).mean(), abs=0.3)
+    held = 0
+    for pair, error, row in zip(axes, errors, rows(axes), strict=True):
+        frame, masks = row.load()
+        said = Task([pair], [error])([frame])[0]
+        one = measure(replace(said, widen=factors), "HC")
+        held += one.low <= measure(Segmentation(masks, frame.mm_per_pixel), "HC").value <= one.high
+    assert 0.88 <= held / 60 <= 0.96
+
+
+def test_too_few_pictures_give_no_interval_but_their_error():
+    axes = [(70.0, 50.0)] * 5
+    factors, told = measure_held(Task(axes, [1.0] * 5), rows(axes))
+    assert factors == {}
+    assert told["HC"]["n"] == 5
+    assert "width" not in told["HC"]
+
+
+def test_a_refused_measure_is_counted_and_one_without_truth_is_not():
+    axes = [(70.0, 50.0)] * 3
+    _, told = measure_held(Task(axes, [0.0, -47.5, 0.0], ("HC", "AC")), rows(axes))
+    assert told["HC"]["n"] == 3
+    assert told["HC"]["refused"] == 1
+    assert "AC" not in told
