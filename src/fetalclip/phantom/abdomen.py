@@ -65,7 +65,7 @@ class Abdomen:
         canvas.add(muscle, -4.0)
         canvas.add(t.outline(centre, thick + 1.2 + 0.04 * self.weeks), 4.0, soft=0.6)
         self._bowel(canvas, centre, liver)
-        t.spine(canvas, centre, 1.9 + 0.10 * self.weeks)
+        t.spine(canvas, centre)
         t.vessel(canvas, centre, (-0.36, rng.uniform(0.0, 0.2)), 1.6 + 0.09 * self.weeks)
         t.vessel(canvas, centre, (-0.30, -rng.uniform(0.12, 0.3)), 1.3 + 0.07 * self.weeks)
         self._vein(canvas, centre, liver)
@@ -116,7 +116,7 @@ class Abdomen:
         vein = line(*course)
         lumen = ribbon(vein, wide, 0.6)
         canvas.fill(ribbon(vein, wide + 2.0, 0.8), liver + rng.uniform(3, 9), soft=0.5, mirror=0.2)
-        canvas.fill(lumen, rng.uniform(-34, -22), soft=rng.uniform(0.3, 0.7))
+        canvas.fill(lumen, rng.uniform(-32, -17), soft=rng.uniform(0.3, 0.7))
         canvas.mask("umbilical vein", lumen)
         for _ in range(int(rng.integers(1, 5))):  # hepatic vessels
             x, y = rng.uniform(-0.1, 0.6), -rng.uniform(0.2, 0.7)

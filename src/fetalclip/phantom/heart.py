@@ -146,7 +146,7 @@ class Heart:
         facing = canvas.sector.cosine(outline, normals(outline))
         rim = muscle + rng.uniform(3, 10) * facing**2
         canvas.shell(outline, 0.6 + 0.015 * self.short, rim, mirror=0.1, loss=0.0)
-        blood = rng.uniform(-38, -25)
+        blood = rng.uniform(-36, -21)
         for room in self.chambers.values():
             level = blood + rng.uniform(-3, 3)
             canvas.fill(self.place(centre, room), level, soft=soft, loss=-0.05)
@@ -198,6 +198,12 @@ class Heart:
                 leaf = [(at, sign * root), (at + 0.6 * open_by, sign * root), (at + open_by, sign * tip_y)]
                 line = self.place(centre, curve(*leaf))
                 canvas.fill(ribbon(line, 0.07 * b + 0.2, 0.7), bright - rng.uniform(0, 6), soft=soft, mirror=0.1)
+        for sign in (1, 1, -1, -1):  # papillary muscles: part of the chamber's mask, as readers outline it
+            if rng.random() < 0.45:
+                x = self.cross + rng.uniform(0.3, 0.65)
+                y = sign * rng.uniform(0.6, 0.8) * float(self._free(np.array([x]))[0])
+                knob = self.place(centre, oval((x, y), rng.uniform(0.12, 0.3), rng.uniform(0.08, 0.18)))
+                canvas.fill(knob, muscle - rng.uniform(0, 8), soft=2 * soft)
         if rng.random() < 0.7:
             x, y = self.reach[1] - rng.uniform(0.08, 0.2), -rng.uniform(0.25, 0.4)
             band = self.place(centre, oval((x, y), rng.uniform(0.14, 0.26), rng.uniform(0.16, 0.3)))

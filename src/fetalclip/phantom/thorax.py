@@ -40,7 +40,7 @@ class Thorax:
         back = anywhere(rng)
         across = back + np.pi / 2 + float(rng.normal(0, 0.2 * tilt))
         trunk = Trunk(long, short, across, back, 1 if rng.random() < 0.5 else -1)
-        share = rng.uniform(0.20, 0.33)  # heart area over chest area
+        share = rng.uniform(0.22, 0.35)  # heart area over chest area
         ratio = rng.uniform(0.74, 0.88)
         axis = float(np.radians(rng.uniform(28, 62)))
         size = float(np.sqrt(share * long * short / ratio))
@@ -90,11 +90,11 @@ class Thorax:
             gap = rng.uniform(a + 0.4, b) if rng.random() < 0.4 else b
             spans += [(side * a, side * (gap - 0.06)), (side * (gap + 0.06), side * b)]
         t.ribs(canvas, centre, deep, spans, rng.uniform(10, 17))
-        t.spine(canvas, centre, 1.7 + 0.10 * self.weeks)
+        t.spine(canvas, centre)
         self.heart.paint(canvas, t.put(centre, *self.at))
-        size = (1.0 + 0.09 * self.weeks) * rng.uniform(0.85, 1.15)
-        radius = 0.25 * (t.long + t.short)
-        front = _AORTA - (0.5 * size + 0.7) / radius
+        share = rng.uniform(0.10, 0.135)  # its diameter, trunk units
+        size = 0.25 * (t.long + t.short) * share
+        front = _AORTA - 0.5 * share - 0.02
         aorta = t.vessel(canvas, centre, (front, rng.uniform(0.04, 0.18)), size)
         canvas.mask("thorax", skin)
         canvas.mask("aorta", aorta)
@@ -110,7 +110,7 @@ def _fit(rng: np.random.Generator, trunk: Trunk, long: float, ratio: float, axis
     while True:
         a, b = 0.5 * long / radius, 0.5 * long * ratio / radius
         deep = float(np.hypot(a * np.cos(axis), 1.1 * b * np.sin(axis)))  # from its middle to its foremost point
-        front = deep + _AORTA + rng.uniform(0.0, 0.12)
+        front = deep + _AORTA + rng.uniform(0.0, 0.22)
         left = rng.uniform(0.06, 0.22)
         t = np.arange(64) * (2 * np.pi / 64)
         edge = np.stack([a * np.cos(t), b * np.sin(t) * (1 - 0.15 * np.cos(t))], axis=1)

@@ -72,24 +72,24 @@ class Trunk:
         thick = rng.uniform(1.3, 2.4) * wavy(rng, len(ring), 0.1, 6)
         canvas.shell(ring, thick, np.where(there, level, np.nan), mirror=0.35, loss=rng.uniform(1.0, 3.0))
 
-    def spine(self, canvas: Canvas, centre: Point, size: float) -> None:
-        """Three bright ossification centres and the bone behind which it is dark; ``size`` in mm.
+    def spine(self, canvas: Canvas, centre: Point) -> None:
+        """Three bright ossification centres and the bone behind which it is dark.
 
         The mask is the convex outline about the three.
         """
         rng = canvas.rng
-        radius = 0.25 * (self.long + self.short)
-        bright, loss = rng.uniform(13, 19), rng.uniform(1.5, 3.5)
-        body = oval(self.put(centre, -0.66, 0.0), 1.0 * size, 1.3 * size, self.back, wavy(rng, 32, 0.05))
-        canvas.fill(oval(self.put(centre, -0.78, 0.0), 2.6 * size, 2.3 * size, self.back), -13, soft=0.8)
-        canvas.fill(body, bright, soft=0.7, mirror=0.2, loss=loss)
-        bones = [body]
+        unit = rng.uniform(0.105, 0.14)  # trunk units
+        size, bright, loss = 0.25 * (self.long + self.short) * unit, rng.uniform(13, 19), rng.uniform(1.5, 3.5)
+        front = -rng.uniform(0.60, 0.64)
+        body = oval(self.put(centre, front, 0.0), 1.0 * size, 1.3 * size, self.back, wavy(rng, 32, 0.05))
+        canvas.fill(oval(self.put(centre, front - 0.12, 0.0), 2.6 * size, 2.3 * size, self.back), -13, soft=0.2 * size)
+        canvas.fill(body, bright, soft=0.15 * size, mirror=0.2, loss=loss)
+        bones, apart = [body], rng.uniform(0.75, 0.95) * unit
         for side in (-1, 1):
-            x = side * 0.8 * size / radius
-            at = self.put(centre, -0.66 - 1.25 * size / radius, x)
-            tip = self.put(centre, -0.66 - 1.75 * size / radius, 0.55 * x)
-            arch = ribbon(curve(at, self.put(centre, -0.66 - 1.5 * size / radius, 1.1 * x), tip), 0.8 * size)
-            canvas.fill(arch, bright - rng.uniform(0, 4), soft=0.6, mirror=0.2, loss=loss)
+            at, tip = (front - 1.15 * unit, side * apart), (front - 1.75 * unit, side * 0.55 * apart)
+            knee = (front - 1.5 * unit, side * 1.1 * apart)
+            arch = ribbon(curve(*[self.put(centre, *p) for p in (at, knee, tip)]), 0.75 * size)
+            canvas.fill(arch, bright - rng.uniform(0, 5), soft=0.13 * size, mirror=0.2, loss=loss)
             bones.append(arch)
         outline = hull(np.concatenate(bones))
         canvas.mask("spine", outline)
@@ -98,9 +98,9 @@ class Trunk:
     def vessel(self, canvas: Canvas, centre: Point, at: tuple[float, float], size: float) -> Field:
         """A round vessel cut across, ``at`` in trunk units, ``size`` mm across; its outline (64, 2) mm."""
         spot = self.put(centre, *at)
-        canvas.fill(oval(spot, size + 1.4, size + 1.4), 1.0, soft=0.5)
+        canvas.fill(oval(spot, size + 1.4, size + 1.4), canvas.rng.uniform(-3, 3), soft=0.5)
         lumen = oval(spot, size, size, 0.0, np.ones(64))
-        canvas.fill(lumen, -32, soft=0.4)
+        canvas.fill(lumen, canvas.rng.uniform(-36, -22), soft=0.4)
         return lumen
 
 
