@@ -59,7 +59,7 @@ class Heart:
             side,
             taper=float(u(0.08, 0.24)),
             cross=float(u(-0.20, -0.06)),
-            septum=float(u(0.13, 0.22)),
+            septum=float(u(0.10, 0.20)),
             wall=float(u(0.11, 0.18)),
             bow=float(u(-0.06, 0.06)),
             offset=float(u(0.04, 0.09)),
@@ -209,7 +209,7 @@ class Heart:
             band = self.place(centre, oval((x, y), rng.uniform(0.14, 0.26), rng.uniform(0.16, 0.3)))
             canvas.fill(band, muscle + rng.uniform(0, 5), soft=2 * soft)
         knot = self.place(centre, oval((self.cross + 0.3 * self.offset, 0.0), 0.16 + self.offset, 0.9 * self.septum))
-        canvas.fill(knot, bright + rng.uniform(0, 4), soft=soft, mirror=0.2)
+        canvas.fill(knot, bright + rng.uniform(1, 6), soft=soft, mirror=0.2)
 
 
 def _room(ends: tuple[float, float], inner: Edge, outer: Edge, share: float) -> Field:

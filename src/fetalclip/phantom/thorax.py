@@ -89,7 +89,7 @@ class Thorax:
             a, b = rng.uniform(0.3, 0.6), rng.uniform(1.6, 2.6)
             gap = rng.uniform(a + 0.4, b) if rng.random() < 0.4 else b
             spans += [(side * a, side * (gap - 0.06)), (side * (gap + 0.06), side * b)]
-        t.ribs(canvas, centre, deep, spans, rng.uniform(10, 17))
+        t.ribs(canvas, centre, deep, spans, rng.uniform(11, 19))
         t.spine(canvas, centre)
         self.heart.paint(canvas, t.put(centre, *self.at))
         share = rng.uniform(0.10, 0.135)  # its diameter, trunk units
