@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fetalclip.phantom.canvas import oval
-from fetalclip.phantom.shape import area, around, ends, hull, inside, longest
+from fetalclip.phantom.shape import area, around, ends, hull, inside, longest, within
 
 
 def test_a_mask_has_the_area_and_the_centre_of_its_outline() -> None:
@@ -52,3 +52,13 @@ def test_measures_of_an_outline() -> None:
     assert (x0, y0, x1, y1) == pytest.approx((1, 0, 1, 4))
     dotted = np.concatenate([square, [[1.0, 1.0], [2.0, 3.0], [1.5, 0.0]]])
     assert sorted(map(tuple, hull(dotted))) == sorted(map(tuple, square))
+
+
+def test_what_lies_beyond_a_border_is_drawn_in_to_it() -> None:
+    border = oval((5, 5), 6, 6)
+    far, near = oval((7, 5), 4, 2), oval((5, 5), 2, 2)
+    assert np.array_equal(within(near, border, (5.0, 5.0)), near)
+    kept = within(far, border, (5.0, 5.0))
+    reach = np.hypot(*(kept - 5.0).T)
+    assert reach.max() <= 3 + 1e-9
+    assert np.allclose(kept[reach < 2.9], far[reach < 2.9])

@@ -9,7 +9,7 @@ import numpy as np
 
 from fetalclip.phantom import sizes
 from fetalclip.phantom.canvas import Canvas, Field, curve, normals, oval, ribbon, turn, wavy
-from fetalclip.phantom.shape import area, ends, pair
+from fetalclip.phantom.shape import area, ends, pair, within
 
 Point = tuple[float, float]
 Put = Callable[[float, float], Point]
@@ -69,6 +69,10 @@ class Head:
         self._brain(canvas, centre, depth)
         self._skull(canvas, centre, thick)
         canvas.mask("head", skull)
+        (inner,), fluid = canvas.shapes["brain"], canvas.shapes["lateral ventricle"]
+        canvas.mask(
+            "lateral ventricle", *[within(outline, inner, centre) for outline in fluid]
+        )  # the skull hides the rest
         canvas.calipers["OFD"] = ends(centre, self.ofd, self.angle)
 
     def _place(self, centre: Point, points: Field) -> Field:

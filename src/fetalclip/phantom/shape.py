@@ -54,6 +54,15 @@ def _winding(points: Field, size: tuple[int, int]) -> npt.NDArray[np.int32]:
     return np.cumsum(turns, axis=1, dtype=np.int32)[:, :w]
 
 
+def within(outline: Field, border: Field, centre: tuple[float, float]) -> Field:
+    """An outline (N, 2) with its points beyond a star-shaped border about ``centre`` drawn in to that border."""
+    away, edge = outline - np.asarray(centre), border - np.asarray(centre)
+    at = np.arctan2(away[:, 1], away[:, 0])
+    reach = np.interp(at, np.arctan2(edge[:, 1], edge[:, 0]), np.hypot(*edge.T), period=2 * np.pi)
+    share = np.minimum(1.0, reach / np.maximum(np.hypot(*away.T), 1e-9))
+    return np.asarray(centre) + away * share[:, None]
+
+
 def area(outline: Field) -> float:
     """Area inside an outline (N, 2), mm2."""
     x, y = outline.T

@@ -92,9 +92,9 @@ class Thorax:
         t.ribs(canvas, centre, deep, spans, rng.uniform(11, 19))
         t.spine(canvas, centre)
         self.heart.paint(canvas, t.put(centre, *self.at))
-        share = rng.uniform(0.10, 0.135)  # its diameter, trunk units
+        share = rng.uniform(0.095, 0.125)  # its diameter, trunk units
         size = 0.25 * (t.long + t.short) * share
-        front = _AORTA - 0.5 * share - 0.02
+        front = _AORTA - 0.5 * share - 0.015
         aorta = t.vessel(canvas, centre, (front, rng.uniform(0.04, 0.18)), size)
         canvas.mask("thorax", skin)
         canvas.mask("aorta", aorta)

@@ -78,9 +78,9 @@ class Trunk:
         The mask is the convex outline about the three.
         """
         rng = canvas.rng
-        unit = rng.uniform(0.105, 0.14)  # trunk units
+        unit = rng.uniform(0.10, 0.13)  # trunk units
         size, bright, loss = 0.25 * (self.long + self.short) * unit, rng.uniform(13, 19), rng.uniform(1.5, 3.5)
-        front = -rng.uniform(0.60, 0.64)
+        front = -rng.uniform(0.62, 0.65)
         body = oval(self.put(centre, front, 0.0), 1.0 * size, 1.3 * size, self.back, wavy(rng, 32, 0.05))
         canvas.fill(oval(self.put(centre, front - 0.12, 0.0), 2.6 * size, 2.3 * size, self.back), -13, soft=0.2 * size)
         canvas.fill(body, bright, soft=0.15 * size, mirror=0.2, loss=loss)
