@@ -9,16 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from fetalclip.errors import UsageError
-from fetalclip.phantom import PLANES, PROFILES, Phantom, draw
+from fetalclip.phantom import PLANES, PROFILES, STRUCTURES, Phantom, draw
 from fetalclip.phantom.canvas import oval, ribbon
 from fetalclip.phantom.sizes import diameters, median, perimeter
-
-MASKS = {
-    "brain": {"head"},
-    "abdomen": {"abdomen", "stomach"},
-    "femur": {"femur"},
-    "thorax": {"thorax", "heart"},
-}
 
 
 def moments(mask: npt.NDArray[np.bool_], mm: float) -> tuple[float, float, float]:
@@ -46,7 +39,8 @@ def test_a_plane_is_a_grey_picture_with_spacing_masks_and_truth(plane: str, prof
         assert frame.mm_per_pixel is not None
         assert frame.mm_per_pixel[0] == frame.mm_per_pixel[1]
         assert 30 < frame.width * frame.mm_per_pixel[0] < 400
-        assert set(drawn.masks) == MASKS[plane]
+        assert tuple(drawn.masks) == STRUCTURES[plane]
+        assert set(drawn.shapes) == set(drawn.masks)
         for mask in drawn.masks.values():
             assert mask.dtype == bool
             assert mask.shape == frame.pixels.shape
@@ -55,7 +49,7 @@ def test_a_plane_is_a_grey_picture_with_spacing_masks_and_truth(plane: str, prof
         assert low <= drawn.truth["weeks"] <= high
         assert 8 < frame.pixels.mean() < 110
         assert np.percentile(frame.pixels, 99) > 70
-        assert frame.pixels.min() == 0
+        assert frame.pixels.min() < 4
 
 
 @pytest.mark.parametrize("plane", PLANES)
@@ -135,7 +129,7 @@ def test_structures_lie_and_look_as_named() -> None:
         heart, chest = thorax.masks["heart"], thorax.masks["thorax"]
         gray = thorax.frame.pixels.astype(float)
         assert gray[heart].mean() < 0.9 * gray[chest & ~heart].mean()
-        assert 0.25 < thorax.truth["heart_to_thorax_area"] < 0.37
+        assert 0.17 < thorax.truth["heart_to_thorax_area"] < 0.37
         femur = draw("femur", seed)
         gray = femur.frame.pixels.astype(float)
         assert gray[femur.masks["femur"]].mean() > 2 * gray.mean()

@@ -6,11 +6,12 @@ for judging how well a model reads real pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from fetalclip.errors import UsageError
 from fetalclip.frame import Frame, Pixels
@@ -21,19 +22,35 @@ from fetalclip.phantom.head import Head
 from fetalclip.phantom.label import burn_in
 from fetalclip.phantom.profile import PROFILES, Profile
 from fetalclip.phantom.sector import place
+from fetalclip.phantom.shape import Pair, inside
 from fetalclip.phantom.speckle import Spread, blur, clutter, compress, envelope, taps
 from fetalclip.phantom.thorax import Thorax
 from fetalclip.phantom.womb import surround
 
-__all__ = ["PLANES", "PROFILES", "Phantom", "draw"]
+__all__ = ["PLANES", "PROFILES", "STRUCTURES", "Phantom", "draw", "resample"]
 
 PLANES = ("brain", "abdomen", "femur", "thorax")
 """The planes that can be drawn."""
 
+STRUCTURES = {
+    "brain": ("head", "brain", "cavum septi pellucidi", "lateral ventricle"),
+    "abdomen": ("abdomen", "stomach", "umbilical vein", "spine"),
+    "femur": ("femur",),
+    "thorax": ("thorax", "spine", "aorta", "heart", "LV", "RV", "LA", "RA", "septum"),
+}
+"""Plane to the structures whose masks are known.
+
+head is the outer edge of the skull and brain its inner edge; abdomen and thorax are the outer skin; spine is the convex
+outline about the three bony echoes; umbilical vein holds the portal sinus; femur is the ossified shaft; septum lies
+between the ventricles, and those begin at their valves; lateral ventricle holds the choroid plexus too, on each side that
+is drawn.
+"""
+
 _ROOT = 0x0FE7A1  # first word of every seed sequence of the planes
+_LEAST, _MOST = 16, 4096  # pixels, sides of a resampled picture
 _SHADOW = 30.0  # dB, no bone casts a deeper shadow
 # plane: share of the picture's width and height that the structure may take, in a zoomed picture
-_FILL = {"brain": (0.86, 0.94), "abdomen": (0.72, 0.88), "femur": (0.74, 0.80), "thorax": (0.90, 1.10)}
+_FILL = {"brain": (0.86, 0.94), "abdomen": (0.72, 0.88), "femur": (0.74, 0.80), "thorax": (0.90, 1.02)}
 
 # plane: echo strength of the surroundings in dB, probability of amniotic fluid about the structure
 _SCENE = {"brain": (-6.0, 0.6), "abdomen": (-7.0, 0.7), "femur": (-18.0, 0.75), "thorax": (-6.0, 0.6)}
@@ -65,15 +82,21 @@ class Phantom:
     Attributes:
         frame: uint8 (H, W), with its ``mm_per_pixel``.
         plane: one of ``PLANES``.
-        masks: structure to (H, W) bool. brain: head (outer skull); abdomen: abdomen (outer skin), stomach;
-            femur: femur (ossified shaft); thorax: thorax (outer skin), heart. What the frame cuts off is absent.
-        truth: ``weeks`` and sizes, in mm where the name ends in ``_mm``, of the whole structure.
+        masks: structure to (H, W) bool, see ``STRUCTURES``; they overlap where one lies in another. What the frame
+            cuts off is absent.
+        truth: ``weeks`` and sizes of the whole structure: mm where the name ends in ``_mm``, mm2 in ``_mm2``, degrees
+            in ``_degrees``, else a share.
+        calipers: measure (``BPD``, ``OFD``, ``TAD``, ``APAD``, ``FL``, ...) to its two true end points (x, y) in
+            pixels, where (0, 0) is the centre of the first pixel; they may lie outside the frame.
+        shapes: structure to the outlines, each (N, 2) mm from the picture's top left corner, that its mask was made of.
     """
 
     frame: Frame
     plane: str
     masks: dict[str, Mask]
     truth: dict[str, float]
+    calipers: dict[str, Pair] = field(default_factory=dict)
+    shapes: dict[str, tuple[Field, ...]] = field(default_factory=dict)
 
 
 def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) -> Phantom:
@@ -108,7 +131,54 @@ def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) ->
     if overlay:
         gray = burn_in(gray, mm)
     frame = Frame(gray, (mm, mm), info={"simulated": plane, "profile": profile})
-    return Phantom(frame, plane, canvas.masks, {"weeks": weeks, **anatomy.truth})
+    calipers = {name: _in_pixels(ends, (mm, mm)) for name, ends in canvas.calipers.items()}
+    truth = {"weeks": weeks, **anatomy.truth, **canvas.truth}
+    masks = {name: canvas.masks[name] for name in STRUCTURES[plane]}
+    return Phantom(frame, plane, masks, truth, calipers, canvas.shapes)
+
+
+def resample(phantom: Phantom, mm_per_pixel: tuple[float, float]) -> Phantom:
+    """The same view on pixels of another size; x and y may differ, as some machines store them.
+
+    The masks are drawn anew from the outlines, so they are as true as those of the first picture.
+
+    Args:
+        phantom: what ``draw`` gave.
+        mm_per_pixel: the new (x, y).
+
+    Returns:
+        A picture of the same view, less than one new pixel being lost at its right and lower edge; the truth is kept.
+
+    Raises:
+        UsageError: a spacing that is not a positive number, or that makes a picture under 16 or over 4096 pixels.
+    """
+    old = phantom.frame.mm_per_pixel
+    if old is None or not all(np.isfinite(v) and v > 0 for v in mm_per_pixel):
+        raise UsageError(f"a spacing of {mm_per_pixel}", "two positive numbers, mm per pixel", "(0.2, 0.3)")
+    new = float(mm_per_pixel[0]), float(mm_per_pixel[1])
+    h, w = phantom.frame.pixels.shape
+    wide, high = w * old[0] / new[0], h * old[1] / new[1]
+    if min(wide, high) < _LEAST or max(wide, high) > _MOST:
+        raise UsageError(
+            f"a spacing of {new} that makes a picture of {wide:.3g} x {high:.3g} pixels", f"{_LEAST} to {_MOST} a side"
+        )
+    size = int(wide + 1e-6), int(high + 1e-6)
+    box = (0.0, 0.0, min(w, size[0] * new[0] / old[0]), min(h, size[1] * new[1] / old[1]))
+    image = Image.fromarray(phantom.frame.pixels).resize(size, Image.Resampling.BICUBIC, box=box)
+    frame = Frame(np.asarray(image), new, info=dict(phantom.frame.info))
+    masks = {name: inside(phantom.shapes[name], size, new) for name in phantom.masks}
+    calipers = {name: _in_pixels(_in_mm(ends, old), new) for name, ends in phantom.calipers.items()}
+    return Phantom(frame, phantom.plane, masks, dict(phantom.truth), calipers, dict(phantom.shapes))
+
+
+def _in_pixels(ends: Pair, mm: tuple[float, float]) -> Pair:
+    (x0, y0), (x1, y1) = ends
+    return (x0 / mm[0] - 0.5, y0 / mm[1] - 0.5), (x1 / mm[0] - 0.5, y1 / mm[1] - 0.5)
+
+
+def _in_mm(ends: Pair, mm: tuple[float, float]) -> Pair:
+    (x0, y0), (x1, y1) = ends
+    return ((x0 + 0.5) * mm[0], (y0 + 0.5) * mm[1]), ((x1 + 0.5) * mm[0], (y1 + 0.5) * mm[1])
 
 
 def _set_up(

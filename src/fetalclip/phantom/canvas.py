@@ -7,13 +7,10 @@ Shapes are polygons in mm. Echo strength is in dB against ordinary soft tissue (
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from fetalclip.phantom.sector import Sector
-
-Field = npt.NDArray[np.floating]
-Mask = npt.NDArray[np.bool_]
+from fetalclip.phantom.shape import Field, Mask, Pair, inside
 
 
 def oval(
@@ -76,6 +73,9 @@ class Canvas:
         mirror: (depths, beams) 0..1, share of the echo without speckle.
         loss: (depths, beams) dB lost per sample on the way down.
         masks: name to (H, W) bool on the picture.
+        shapes: name to the outlines, each (N, 2) mm, that the mask was made from.
+        truth: measures of what was painted, named as in ``Phantom.truth``.
+        calipers: measure to its two end points, mm.
     """
 
     def __init__(self, rng: np.random.Generator, sector: Sector) -> None:
@@ -84,6 +84,9 @@ class Canvas:
         self.mirror: Field = np.zeros(sector.shape, dtype=np.float32)
         self.loss: Field = np.zeros(sector.shape, dtype=np.float32)
         self.masks: dict[str, Mask] = {}
+        self.shapes: dict[str, tuple[Field, ...]] = {}
+        self.truth: dict[str, float] = {}
+        self.calipers: dict[str, Pair] = {}
 
     def mottle(self, cells: float, octaves: int = 3, fade: float = 0.7) -> Field:
         """Smooth noise (depths, beams), about unit deviation, ``cells`` coarse grains across."""
@@ -156,11 +159,9 @@ class Canvas:
 
     def mask(self, name: str, *outlines: Field) -> None:
         """Keep the inside of outlines as a mask on the picture."""
-        image = Image.new("1", (self.sector.width, self.sector.height))
-        pen = ImageDraw.Draw(image)
-        for outline in outlines:
-            pen.polygon((outline / self.sector.mm - 0.5).ravel().tolist(), fill=1)
-        self.masks[name] = np.array(image, dtype=bool)
+        s = self.sector
+        self.shapes[name] = outlines
+        self.masks[name] = inside(outlines, (s.width, s.height), (s.mm, s.mm))
 
     def _cut(self, outline: Field, soft: float) -> tuple[tuple[slice, slice], Field] | None:
         """The window of the beam grid that an outline touches, and its weight 0..1 there."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from fetalclip.phantom import sizes
 from fetalclip.phantom.canvas import Canvas, Field, oval, ribbon, turn, wavy
+from fetalclip.phantom.shape import pair
 
 Point = tuple[float, float]
 
@@ -61,6 +62,10 @@ class Femur:
         """From shaft units (x along, 1 is its whole length; y down) to mm on the picture."""
         return turn(points * self.length, self.angle) + np.asarray(centre)
 
+    def _unplace(self, centre: Point, points: Field) -> Field:
+        """From mm on the picture to shaft units."""
+        return turn(points - np.asarray(centre), -self.angle) / self.length
+
     def shaft(self, centre: Point, lift: float = 0.0) -> Field:
         """The middle line of the shaft, (24, 2) mm; its ends are ``length`` apart."""
         x = np.linspace(-0.5, 0.5, 24)
@@ -88,7 +93,12 @@ class Femur:
         canvas.fill(ribbon(line - np.array([0.0, 0.12 * thick]), 0.6 * thick), bright, soft=0.5, mirror=0.5)
         canvas.add(course, canvas.mottle(12, 2) * np.float32(rng.uniform(1.0, 2.4)))
         self._knobs(canvas, line, thick)
-        canvas.mask("femur", course)
+        # upright to the line between the ends, not to the bow: the mask is as long as the truth
+        low, high = self._unplace(centre, line[[0, -1]])[:, 0]
+        upright = self._unplace(centre, course)
+        upright[:, 0] = upright[:, 0].clip(low, high)
+        canvas.mask("femur", self._place(centre, upright))
+        canvas.calipers["FL"] = pair(line[0], line[-1])
 
     def _knobs(self, canvas: Canvas, line: Field, thick: float) -> None:
         """The ends of the shaft are a little wider."""

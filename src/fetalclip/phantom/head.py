@@ -9,6 +9,7 @@ import numpy as np
 
 from fetalclip.phantom import sizes
 from fetalclip.phantom.canvas import Canvas, Field, curve, normals, oval, ribbon, turn, wavy
+from fetalclip.phantom.shape import area, ends, pair, within
 
 Point = tuple[float, float]
 Put = Callable[[float, float], Point]
@@ -57,7 +58,7 @@ class Head:
         return oval(centre, self.ofd * grow, self.bpd * grow, self.angle)
 
     def paint(self, canvas: Canvas, centre: Point) -> None:
-        """Draw the head and keep its mask."""
+        """Draw the head and keep its masks."""
         rng, skull = canvas.rng, self.outline(centre)
         thick = (1.1 + 0.05 * self.weeks) * rng.uniform(0.8, 1.25)
         canvas.fill(oval(centre, self.ofd + 3 * thick, self.bpd + 2.4 * thick, self.angle), -7, soft=1.5)
@@ -68,6 +69,11 @@ class Head:
         self._brain(canvas, centre, depth)
         self._skull(canvas, centre, thick)
         canvas.mask("head", skull)
+        (inner,), fluid = canvas.shapes["brain"], canvas.shapes["lateral ventricle"]
+        canvas.mask(
+            "lateral ventricle", *[within(outline, inner, centre) for outline in fluid]
+        )  # the skull hides the rest
+        canvas.calipers["OFD"] = ends(centre, self.ofd, self.angle)
 
     def _place(self, centre: Point, points: Field) -> Field:
         """From head units (x to the brow in half OFD, y in half BPD) to mm on the picture."""
@@ -86,6 +92,18 @@ class Head:
         inner = oval(centre, self.ofd - 2 * thick, self.bpd - 2 * thick, self.angle)
         canvas.shell(inner, halo * facing, np.clip(level - 17, -30, 0), mirror=0.0, loss=0.0)
         canvas.shell(skull, swell, level, mirror=0.45, loss=rng.uniform(0.9, 2.2))
+        self._inside(canvas, skull, skull - normals(skull) * swell[:, None])
+
+    def _inside(self, canvas: Canvas, outer: Field, inner: Field) -> None:
+        """Keep the brain within the inner edge of the skull, and the biparietal diameters."""
+        sides = [len(outer) // 4, 3 * len(outer) // 4]
+        away = np.linalg.norm(outer[sides] - np.asarray(canvas.sector.apex), axis=1)
+        near, far = (sides[i] for i in np.argsort(away))  # the diameter ends at the inner edge of the far side
+        canvas.mask("brain", inner)
+        canvas.calipers["BPD"] = pair(outer[near], outer[far])
+        canvas.calipers["BPD outer-inner"] = pair(outer[near], inner[far])
+        canvas.truth["bpd_outer_inner_mm"] = float(np.linalg.norm(outer[near] - inner[far]))
+        canvas.truth["brain_area_mm2"] = area(inner)
 
     def _brain(self, canvas: Canvas, centre: Point, depth: float) -> None:
         rng, half = canvas.rng, 0.5 * self.bpd
@@ -118,8 +136,8 @@ class Head:
                 depth + rng.uniform(8, 17),
             )
         far = 1 if np.cos(self.angle) > 0 else -1  # the side away from the probe
-        for side in (far, -far) if rng.random() < 0.35 else (far,):
-            self._ventricle(canvas, put, side, depth)
+        sides = (far, -far) if rng.random() < 0.35 else (far,)
+        canvas.mask("lateral ventricle", *[self._ventricle(canvas, put, side, depth) for side in sides])
         self._midline(canvas, put, middle, depth)
 
     def _stroke(self, canvas: Canvas, put: Put, points: list[Point], thick: float, level: float) -> None:
@@ -144,12 +162,16 @@ class Head:
         corners = [(box0, -wide), (box1, -wide), (box1, wide), (box0, wide)]
         box = np.array([put(x, middle + y) for x, y in corners])
         canvas.fill(box, depth - 12, soft=0.3)
+        canvas.mask("cavum septi pellucidi", box)
+        canvas.truth["csp_length_mm"] = float(0.5 * self.ofd * (box1 - box0))
+        canvas.truth["csp_width_mm"] = float(self.bpd * wide)
         for side in (-1, 1):
             y = middle + side * (wide + 0.015)
             self._stroke(canvas, put, [(box0, y), (box1, y)], thick, bright)
         self._stroke(canvas, put, [(-0.16, middle), (0.1, middle)], 1.6 * thick, depth - 6)  # third ventricle
 
-    def _ventricle(self, canvas: Canvas, put: Put, side: int, depth: float) -> None:
+    def _ventricle(self, canvas: Canvas, put: Put, side: int, depth: float) -> Field:
+        """Fluid with the choroid plexus in it; the outline of both, (32, 2) mm."""
         rng = canvas.rng
         size = rng.uniform(0.9, 1.2) if self.ventricle else rng.uniform(0.55, 0.8)
         slope = rng.uniform(0.05, 0.2)
@@ -157,12 +179,15 @@ class Head:
         course = curve(*[put(*p) for p in line])
         wide = (5.5 + 0.1 * self.weeks) * size
         canvas.fill(ribbon(course, wide + 1.6), depth + rng.uniform(8, 14), soft=0.5)
-        canvas.fill(ribbon(course, wide), depth - 16, soft=0.5)
+        outline = ribbon(course, wide)
+        canvas.fill(outline, depth - 16, soft=0.5)
         young = np.clip((26 - self.weeks) / 10, 0.15, 1)  # the choroid fills the young ventricle
         first = int(5 - 3 * young)
         plexus = course[first:13] + rng.normal(0, 0.4, 2)
         if rng.random() < 0.8:
             canvas.fill(ribbon(plexus, wide * (0.45 + 0.35 * young)), depth + rng.uniform(13, 20), soft=0.8)
+        canvas.truth.setdefault("ventricle_mm", float(wide))  # of the far side, drawn first
+        return outline
 
     def _gyri(self, canvas: Canvas, put: Put, depth: float) -> None:
         """Short bright echoes of sulci, more of them with age."""

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from fetalclip.phantom import sizes
-from fetalclip.phantom.canvas import Canvas, Field, curve, oval, ribbon, turn, wavy
-from fetalclip.phantom.trunk import Point, Trunk, facing_back
+from fetalclip.phantom.canvas import Canvas, Field, oval
+from fetalclip.phantom.heart import Heart
+from fetalclip.phantom.trunk import Point, Trunk, anywhere
 
-Put = Callable[[Field], Field]
+_AORTA = -0.40  # trunk units, the heart lies in front of this: behind it are the aorta and the spine
 
 
 @dataclass(frozen=True)
 class Thorax:
-    """Chest wall, lungs, spine, descending aorta and a four-chamber heart with its apex to the left.
+    """Chest wall, ribs, lungs, spine, descending aorta and a four-chamber heart with its apex to the left.
 
     Attributes:
         trunk: the cross-section and its directions.
         weeks: gestational age.
-        heart_long, heart_short: outer diameters of the heart, mm.
-        axis: of the heart, radians from front-to-back towards the left.
+        heart: its outline and chambers.
+        at: place of its middle in trunk units, (front, left).
+        axis: of the heart, radians from back-to-front towards the left.
     """
 
     trunk: Trunk
     weeks: float
-    heart_long: float
-    heart_short: float
+    heart: Heart
+    at: Point
     axis: float
 
     @classmethod
@@ -36,13 +37,17 @@ class Thorax:
         """A chest of a given age; the thoracic circumference is about 0.89 of the abdominal one."""
         around = 0.89 * sizes.median("ac", weeks) * float(np.clip(rng.normal(1, 0.045), 0.87, 1.13))
         long, short = sizes.diameters(around, float(rng.uniform(0.86, 0.98)))
-        back = facing_back(rng)
+        back = anywhere(rng)
         across = back + np.pi / 2 + float(rng.normal(0, 0.2 * tilt))
         trunk = Trunk(long, short, across, back, 1 if rng.random() < 0.5 else -1)
-        share = rng.uniform(0.26, 0.36)  # heart area over chest area
-        ratio = rng.uniform(0.72, 0.84)
-        heart = float(np.sqrt(share * long * short / ratio))
-        return cls(trunk, weeks, heart, heart * ratio, float(np.radians(rng.uniform(30, 60))))
+        share = rng.uniform(0.22, 0.35)  # heart area over chest area
+        ratio = rng.uniform(0.74, 0.88)
+        axis = float(np.radians(rng.uniform(28, 62)))
+        size = float(np.sqrt(share * long * short / ratio))
+        size, at = _fit(rng, trunk, size, ratio, axis)
+        apex = np.asarray(trunk.put((0.0, 0.0), float(np.cos(axis)), float(np.sin(axis))))
+        heart = Heart.new(rng, (size, size * ratio), float(np.arctan2(apex[1], apex[0])), -trunk.left)
+        return cls(trunk, weeks, heart, at, axis)
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -51,12 +56,16 @@ class Thorax:
 
     @property
     def truth(self) -> dict[str, float]:
-        """Circumferences in mm; ``heart_to_thorax_area`` is a share."""
+        """Sizes of the chest and the heart; the two ratios are shares."""
         t = self.trunk
+        chest, heart = sizes.perimeter(t.long, t.short), self.heart.truth
         return {
-            "thorax_circumference_mm": sizes.perimeter(t.long, t.short),
-            "heart_circumference_mm": sizes.perimeter(self.heart_long, self.heart_short),
-            "heart_to_thorax_area": self.heart_long * self.heart_short / (t.long * t.short),
+            "thorax_circumference_mm": chest,
+            "thorax_area_mm2": 0.25 * np.pi * t.long * t.short,
+            "heart_to_thorax_circumference": heart["heart_circumference_mm"] / chest,
+            "heart_to_thorax_area": heart["heart_area_mm2"] / (0.25 * np.pi * t.long * t.short),
+            "axis_degrees": float(np.degrees(self.axis)),
+            **heart,
         }
 
     def outline(self, centre: Point, grow: float = 1.0) -> Field:
@@ -66,78 +75,49 @@ class Thorax:
     def paint(self, canvas: Canvas, centre: Point) -> None:
         """Draw the chest and keep its masks."""
         rng, t = canvas.rng, self.trunk
-        skin, radius = self.outline(centre), 0.25 * (t.long + t.short)
-        lung = rng.uniform(-9, -3)
+        skin = self.outline(centre)
+        lung = rng.uniform(-8, -2)
         canvas.fill(skin, lung, loss=rng.uniform(0.0, 0.06))
         canvas.add(skin, canvas.mottle(8, 4, 0.8) * np.float32(rng.uniform(1.2, 2.4)))
-        thick = rng.uniform(1.0, 1.7) + 0.03 * self.weeks
-        t.skin(canvas, centre, thick, rng.uniform(5, 11))
-        canvas.add(t.outline(centre, thick), -5.0)
-        canvas.add(t.outline(centre, thick + 1.0 + 0.05 * self.weeks), 5.0, soft=0.6)
+        thick = rng.uniform(0.9, 1.5) + 0.025 * self.weeks
+        t.skin(canvas, centre, thick, rng.uniform(4, 11))
+        canvas.add(t.outline(centre, thick), -rng.uniform(5, 10))  # muscle between skin and ribs
+        deep = thick + rng.uniform(0.6, 1.2) + 0.03 * self.weeks
+        canvas.add(t.outline(centre, deep), 7.0, soft=0.6)
         spans = []
-        for side in (-1, 1):
-            a = rng.uniform(0.3, 0.7)
-            b = rng.uniform(1.4, 2.5)
-            middle = rng.uniform(a + 0.4, b)
-            spans += [(side * a, side * (middle - 0.06)), (side * (middle + 0.06), side * b)]
-        t.ribs(canvas, centre, (thick + 1.6) / radius, spans, rng.uniform(10, 17))
-        t.spine(canvas, centre, 1.7 + 0.10 * self.weeks)
-        heart = self._heart(canvas, centre)
-        t.vessel(canvas, centre, (-0.45, rng.uniform(0.08, 0.2)), 1.6 + 0.08 * self.weeks)
+        for side in (-1, 1):  # one long rib on each side, sometimes cut twice
+            a, b = rng.uniform(0.3, 0.6), rng.uniform(1.6, 2.6)
+            gap = rng.uniform(a + 0.4, b) if rng.random() < 0.4 else b
+            spans += [(side * a, side * (gap - 0.06)), (side * (gap + 0.06), side * b)]
+        t.ribs(canvas, centre, deep, spans, rng.uniform(11, 19))
+        t.spine(canvas, centre)
+        self.heart.paint(canvas, t.put(centre, *self.at))
+        share = rng.uniform(0.095, 0.125)  # its diameter, trunk units
+        size = 0.25 * (t.long + t.short) * share
+        front = _AORTA - 0.5 * share - 0.015
+        aorta = t.vessel(canvas, centre, (front, rng.uniform(0.04, 0.18)), size)
         canvas.mask("thorax", skin)
-        canvas.mask("heart", heart)
+        canvas.mask("aorta", aorta)
+        canvas.truth["aorta_mm"] = float(size)
 
-    def _heart(self, canvas: Canvas, centre: Point) -> Field:
-        rng, t = canvas.rng, self.trunk
-        middle = np.asarray(t.put(centre, rng.uniform(0.05, 0.16), rng.uniform(0.10, 0.22)))
-        a, b = 0.5 * self.heart_long, 0.5 * self.heart_short
-        tip = np.asarray(t.put((0.0, 0.0), float(np.cos(self.axis)), float(np.sin(self.axis))))
-        angle = float(np.arctan2(tip[1], tip[0]))  # of the apex on the picture
-        # heart units: x to the apex, y to the fetus's left ventricle
-        side = t.left
 
-        def put(points: Field) -> Field:
-            return turn(points * np.array([a, side * b]), angle) + middle
+def _fit(rng: np.random.Generator, trunk: Trunk, long: float, ratio: float, axis: float) -> tuple[float, Point]:
+    """The heart's long diameter in mm, made smaller where it must be, and a place for it between spine and ribs.
 
-        outline = oval((float(middle[0]), float(middle[1])), 2 * a, 2 * b, angle)
-        wall = rng.uniform(-19, -12)
-        canvas.fill(outline, wall, soft=0.8, loss=0.0)
-        canvas.add(outline, canvas.mottle(20, 2) * np.float32(1.5))
-        cross = rng.uniform(-0.12, 0.0)  # place of the valves
-        dark, jag = rng.uniform(-40, -30), 0.09
-        chambers = {
-            (0.5 * (cross + 0.78), 0.42): (0.84 - cross, 0.50),  # left ventricle
-            (0.5 * (cross + 0.70), -0.44): (0.70 - cross, 0.62),  # right ventricle
-            (0.5 * (cross - 0.86), 0.38): (0.74 + cross, 0.58),  # left atrium
-            (0.5 * (cross - 0.80), -0.40): (0.72 + cross, 0.62),  # right atrium
-        }
-        for (x, y), (long, short) in chambers.items():
-            grow = rng.uniform(0.9, 1.08)
-            room = oval((x, y), long * grow, short * grow, 0.0, wavy(rng, 40, jag))
-            canvas.fill(put(room), dark, soft=0.7, loss=-0.05)
-        self._walls(canvas, put, cross, wall)
-        return outline
-
-    def _walls(self, canvas: Canvas, put: Put, cross: float, wall: float) -> None:
-        """Septa, valves and the crux, bright."""
-        rng, b = canvas.rng, 0.5 * self.heart_short
-        bright = rng.uniform(-5, 4)
-        sway = rng.uniform(-0.08, 0.08)
-        lines = [
-            ([(cross, 0.0), (0.4, sway), (0.92, 0.0)], rng.uniform(0.2, 0.34), bright - 5),
-            ([(cross, 0.0), (0.4, 0.6 * sway), (0.7, 0.0)], 0.13, bright),
-            ([(cross, 0.0), (-0.38, 0.04)], rng.uniform(0.1, 0.2), bright - 4),
-            ([(-0.62, 0.04), (-0.92, 0.0)], rng.uniform(0.1, 0.2), bright - 6),
-        ]
-        open_by = rng.uniform(0.1, 0.5)  # the valves, shut across or open towards the apex
-        for y in (1, -1):
-            near = [(cross, 0.04 * y), (cross + 0.6 * open_by, 0.14 * y), (cross + open_by, 0.34 * y)]
-            wall_side = [(cross, 0.8 * y), (cross + 0.6 * open_by, 0.66 * y), (cross + open_by, 0.46 * y)]
-            lines += [(leaf, 0.09, bright - rng.uniform(2, 9)) for leaf in (near, wall_side)]
-        for points, thick, level in lines:
-            line = put(curve(*points))
-            canvas.fill(ribbon(line, thick * b, 0.6), level, soft=0.7, mirror=0.1)
-        if rng.random() < 0.6:  # moderator band
-            canvas.fill(put(oval((0.52, -0.36), 0.2, 0.26)), wall + 6, soft=0.8)
-        knot = put(oval((cross, 0.0), 0.2, 0.26))
-        canvas.fill(knot, bright + 3, soft=0.6, mirror=0.2)
+    The heart may touch neither the chest wall nor the aorta.
+    """
+    radius = 0.25 * (trunk.long + trunk.short)
+    while True:
+        a, b = 0.5 * long / radius, 0.5 * long * ratio / radius
+        deep = float(np.hypot(a * np.cos(axis), 1.1 * b * np.sin(axis)))  # from its middle to its foremost point
+        front = deep + _AORTA + rng.uniform(0.0, 0.22)
+        left = rng.uniform(0.06, 0.22)
+        t = np.arange(64) * (2 * np.pi / 64)
+        edge = np.stack([a * np.cos(t), b * np.sin(t) * (1 - 0.15 * np.cos(t))], axis=1)
+        ahead = np.array([np.cos(axis), np.sin(axis)])  # (front, left) of the apex
+        aside = np.array([-np.sin(axis), np.cos(axis)])
+        points = np.array([front, left]) + edge @ np.stack([ahead, aside])
+        half = 0.5 * np.array([trunk.short, trunk.long]) / radius - (3.4 / radius + 0.04)
+        if ((points / half) ** 2).sum(axis=1).max() < 1:
+            return long, (float(front), float(left))
+        long *= 0.985
