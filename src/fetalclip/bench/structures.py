@@ -5,12 +5,14 @@
   data.folds=5``.
 * Dice as the mean over pictures and with all pixels pooled; Hausdorff 95 and mean surface distance in pixels, as the
   pictures have no spacing.
+* Heads of simulated views, where asked for: the same scores on drawings that no training saw, titled so.
 * Intervals are 95 % by patient (`fetalclip.metrics`).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ from fetalclip.bench.head_segmentation import SegmentModel
 from fetalclip.bench.overlaps import Overlaps, saved_overlaps
 from fetalclip.bench.protocol import INTERVAL, cautions, check, named, sources
 from fetalclip.bench.refusals import spread
-from fetalclip.bench.table import BenchResult
+from fetalclip.bench.simulated import COUNT, simulated_metrics, simulated_sets
+from fetalclip.bench.table import BenchResult, Metric
 from fetalclip.data.outlined import outlined
 from fetalclip.data.splits import part_of
 from fetalclip.data.structures import StructureSet, load_set
@@ -41,12 +44,14 @@ class Options:
         split: ``test``: the patient folds cover every picture, so there is no other side.
         limit: at most so many pictures; None takes all.
         heads: run folder of the training by folds, which holds ``fold-0``, ``fold-1`` and so on.
+        simulated: structure sets whose heads, of the same name in the model, are scored on simulated views.
         show_progress: a bar on stderr, if that is a terminal.
     """
 
     split: str = "test"
     limit: int | None = None
     heads: Path | None = None
+    simulated: tuple[str, ...] = ()
     show_progress: bool = True
 
 
@@ -77,6 +82,10 @@ def run(model: SegmentModel, root: str | Path, options: Options | None = None) -
             for name, overlaps in found.items():
                 overlaps.add(said.masks[name], masks[name], row.group, frame.mm_per_pixel)
             step(1)
+    drawn = simulated_sets(options.simulated)
+    views = min(options.limit or COUNT, COUNT)
+    with progress("simulated views", views * len(drawn), options.show_progress) as step:
+        more = [metric for one in drawn for metric in simulated_metrics(model, one, one.name, views, step)]
     provenance = {
         "version": __version__,
         **named(model),
@@ -86,7 +95,7 @@ def run(model: SegmentModel, root: str | Path, options: Options | None = None) -
         "data": sources("head-structures"),
         "seconds": time.perf_counter() - began,
     }
-    return _result(wanted, found, provenance, [SEEN, *cautions(options.split, options.limit)])
+    return _result(wanted, found, provenance, [SEEN, *cautions(options.split, options.limit)], more)
 
 
 def fold_heads(folder: Path | None) -> list[Path]:
@@ -123,16 +132,20 @@ def from_predictions(predictions: str | Path) -> BenchResult:
 
 
 def _result(
-    wanted: StructureSet, found: dict[str, Overlaps], provenance: dict[str, Any], notes: list[str]
+    wanted: StructureSet,
+    found: dict[str, Overlaps],
+    provenance: dict[str, Any],
+    notes: list[str],
+    more: Sequence[Metric] = (),
 ) -> BenchResult:
-    metrics = []
+    metrics: list[Metric] = []
     for name in wanted.structures:
         key = name.replace(" ", "_") + "_"
         metrics += found[name].metrics(key, name.capitalize(), "patients")
     first = found[wanted.structures[0]]
     scored = first.scored(wanted.structures[0].replace(" ", "_") + "_dice")
     count = len(first.group)
-    return BenchResult("structures", count, tuple(metrics), provenance=provenance, notes=tuple(notes), scored=scored)
+    return BenchResult("structures", count, (*metrics, *more), provenance=provenance, notes=tuple(notes), scored=scored)
 
 
 def _shared() -> dict[str, Any]:

@@ -67,6 +67,10 @@ def structures(  # noqa: PLR0913  (one parameter per option)
         Path | None,
         typer.Option("--heads", metavar="DIR", help="Run folder of train segment.yaml structures=brain data.folds=5."),
     ] = None,
+    simulated: Annotated[
+        list[str] | None,
+        typer.Option("--simulated", metavar="SET", help="Also score the model's head of this set on simulated views."),
+    ] = None,
     predictions: Counts = None,
     versus: Versus = None,
     n: First = None,
@@ -84,18 +88,22 @@ def structures(  # noqa: PLR0913  (one parameter per option)
             from fetalclip.bench.structures import fold_heads
 
             fold_heads(heads)
+        elif simulated:
+            raise UsageError("--simulated with --predictions", "a model", "--root DIR")
+
+    told = ([] if heads is None else ["--heads DIR"]) + [f"--simulated {name}" for name in simulated or ()]
 
     def measure(loaded: Any) -> BenchResult:
         from fetalclip.bench.structures import Options, run
 
-        return run(loaded, folder(root, "--root"), Options(limit=n, heads=heads))
+        return run(loaded, folder(root, "--root"), Options(limit=n, heads=heads, simulated=tuple(simulated or ())))
 
     def saved(path: Path) -> BenchResult:
         from fetalclip.bench.structures import from_predictions
 
         return from_predictions(path)
 
-    perform(task, measure, saved, Voice(), ready=ready, options=[] if heads is None else ["--heads DIR"])
+    perform(task, measure, saved, Voice(), ready=ready, options=told)
 
 
 def _no_plot(plot: Path | None) -> None:
