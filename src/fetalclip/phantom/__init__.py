@@ -42,8 +42,8 @@ STRUCTURES = {
 
 head is the outer edge of the skull and brain its inner edge; abdomen and thorax are the outer skin; spine is the convex
 outline about the three bony echoes; umbilical vein holds the portal sinus; femur is the ossified shaft; septum lies
-between the ventricles, and those begin at their valves; lateral ventricle holds the choroid plexus too, on each side that
-is drawn.
+between the ventricles, and those begin at their valves; lateral ventricle holds the choroid plexus too, on each side
+that is drawn.
 """
 
 _ROOT = 0x0FE7A1  # first word of every seed sequence of the planes
