@@ -13,11 +13,14 @@ from __future__ import annotations
 from fetalclip.caliper.exam import Shown, combine
 from fetalclip.caliper.spread import FLOOR, calibrate_widen, spread_of
 from fetalclip.caliper.take import NO_SPACING, measure, measure_all, spread
+from fetalclip.caliper.tidy import SHAPES, as_ellipse
 
 __all__ = [
     "FLOOR",
     "NO_SPACING",
+    "SHAPES",
     "Shown",
+    "as_ellipse",
     "calibrate_widen",
     "combine",
     "measure",

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from fetalclip.caliper import SHAPES
 from fetalclip.data.masks import Mask
 from fetalclip.errors import BadRecipe
 from fetalclip.frame import Frame
@@ -59,6 +60,7 @@ class StructureSet:
         measures: symbols of what is measured from its masks.
         outset: structure to (pixels, side): by how much its annotations lie outside the structure's own edge, in
             pixels of a picture whose longer side has ``side`` pixels.
+        shapes: structure to ``ellipse`` where its annotators draw nothing else: masks of it are tidied to one.
         convention: how the annotators drew, in words.
         sources: where masks come from, each with ``source`` and ``structures`` (ours to theirs).
     """
@@ -69,6 +71,7 @@ class StructureSet:
     plane: str = ""
     measures: tuple[str, ...] = ()
     outset: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    shapes: Mapping[str, str] = field(default_factory=dict)
     convention: str = ""
     sources: tuple[Mapping[str, Any], ...] = ()
 
@@ -127,6 +130,9 @@ def _checked(data: Any, where: str) -> StructureSet:
     for value in outset.values():
         fits = isinstance(value, dict) and _number(value.get("pixels"), -50, 50) and _number(value.get("side"), 1, 1e5)
         need(fits, "outset", '{"structure": {"pixels": 1.4, "side": 800}}')
+    shapes = data.get("shapes", {})
+    fits = isinstance(shapes, dict) and set(shapes) <= set(structures) and set(shapes.values()) <= set(SHAPES)
+    need(fits, "shapes", '{"structure": "ellipse"}')
     sources = data.get("sources")
     need(isinstance(sources, list) and 0 < len(sources) <= 20, "sources", "one or more")
     for source in sources:
@@ -143,6 +149,7 @@ def _checked(data: Any, where: str) -> StructureSet:
         data.get("plane", ""),
         tuple(data.get("measures", [])),
         {key: (float(value["pixels"]), float(value["side"])) for key, value in outset.items()},
+        dict(shapes),
         data.get("convention", ""),
         tuple(sources),
     )

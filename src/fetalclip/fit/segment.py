@@ -278,6 +278,7 @@ def _config(
         "plane": wanted.plane,
         "measures": list(wanted.measures),
         "outset": {name: {"pixels": pixels, "side": side} for name, (pixels, side) in wanted.outset.items()},
+        "shapes": dict(wanted.shapes),
         "convention": wanted.convention,
         "encoder": encoder,
         "preprocess": {

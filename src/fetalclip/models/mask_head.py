@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
 
+from fetalclip.caliper import SHAPES
 from fetalclip.cards import read_json
 from fetalclip.config import Checker
 from fetalclip.disk import replacing
@@ -41,6 +42,7 @@ class HeadConfig:
         plane: on which it is asked for; empty for any.
         measures: symbols of what is measured from its masks.
         outset: structure to (pixels, side), see `fetalclip.data.structures.StructureSet`.
+        shapes: structure to ``ellipse`` where its masks are tidied to one, see the same.
         thresholds: structure to the probability from which a pixel belongs to it, chosen on validation.
         widen: measure to the factor from the spread over looks to its interval, chosen on validation.
         level: probability of that interval.
@@ -56,6 +58,7 @@ class HeadConfig:
     plane: str
     measures: tuple[str, ...]
     outset: Mapping[str, tuple[float, float]]
+    shapes: Mapping[str, str]
     thresholds: Mapping[str, float]
     widen: Mapping[str, float]
     level: float
@@ -116,6 +119,9 @@ def read_head_config(folder: Path) -> HeadConfig:
             raise check.wrong(key, data[key], "text")
     if not _words(data.get("measures", [])):
         raise check.wrong("measures", data["measures"], "a list of symbols")
+    shapes = data.get("shapes", {})
+    if not isinstance(shapes, dict) or not set(shapes) <= set(structures) or not set(shapes.values()) <= set(SHAPES):
+        raise check.wrong("shapes", shapes, '{"structure": "ellipse"}')
     decoder = DecoderConfig.from_dict(data.get("decoder", {}))
     if decoder.structures != len(structures):
         raise check.wrong("decoder.structures", decoder.structures, f"{len(structures)}, as there are structures")
@@ -127,6 +133,7 @@ def read_head_config(folder: Path) -> HeadConfig:
         plane=data.get("plane", ""),
         measures=tuple(data.get("measures", [])),
         outset=_outset(check, data.get("outset", {}), structures),
+        shapes=shapes,
         thresholds={
             name: _number(check, "thresholds", data.get("thresholds", {}).get(name, 0.5), 0.01, 0.99)
             for name in structures

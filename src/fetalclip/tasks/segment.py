@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fetalclip.caliper import as_ellipse
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint, NotAvailable
 from fetalclip.frame import Frame, Pixels
@@ -99,8 +100,11 @@ class SegmentTask:
         laid = [look.laid_out(found, box) for look, found in zip(looks, maps, strict=True)]  # (C, H, W) each
         views = tuple(self._masks(one) for one in laid) if len(laid) > 1 else ()
         mean = laid[0] if len(laid) == 1 else np.mean(laid, axis=0)
+        masks = self._masks(mean)
+        for name in config.shapes:
+            masks[name] = as_ellipse(masks[name], name, square.lit)
         return Segmentation(
-            self._masks(mean),
+            masks,
             frame.mm_per_pixel,
             config.name,
             config.outset_of(frame.width, frame.height),
