@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetalclip.caliper import measure, measure_all
+from fetalclip.caliper import measure_all
 from fetalclip.clinical import growth
 from fetalclip.clinical.age import IndependentAge
 from fetalclip.clinical.dating import REDATING_ENDS, REDATING_NOTE, widen
 from fetalclip.clinical.growth import FIRST_DAY, LAST_DAY
-from fetalclip.errors import FetalclipError
 from fetalclip.frame import Frame
 from fetalclip.models.mask_head import HeadConfig
 from fetalclip.result import AgeEstimate, Measurement, PlaneScores, Segmentation
@@ -135,15 +134,11 @@ def _day(hc_mm: float | None) -> float | None:
 
 def _measures(drawn: Segmentation, config: HeadConfig) -> list[Measurement]:
     """The measures a head was made for; all that its structures allow where its card names none."""
+    taken = {one.name: one for one in measure_all(drawn)}
     if not config.measures:
-        return list(measure_all(drawn))
-    found = []
-    for name in config.measures:
-        try:
-            found.append(measure(drawn, name))
-        except FetalclipError as error:  # a card that names a measure of a structure it does not draw
-            found.append(Measurement(name, None, source=config.name, note=error.found))
-    return found
+        return list(taken.values())
+    missing = f"the head {config.name} draws nothing to take it of"
+    return [taken.get(name) or Measurement(name, None, source=config.name, note=missing) for name in config.measures]
 
 
 def _told(taken: Sequence[Measurement]) -> list[str]:
