@@ -7,8 +7,10 @@ prediction is *valid* when the circumference lies between the WHO 2.5th and 97.5
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,26 @@ DAYS = np.arange(98, 273)  # 14w0d to 38w6d: the 175 days of the published proto
 TOP = 15  # of them are taken by its rule
 BANDS = ((14, 18), (18, 22), (22, 28), (28, 40))  # weeks, the last one with its end
 UNIT, IN_DAYS = "examinations", "days"
+
+
+class AgeAnswer(Protocol):
+    """What a model says of the age in one frame; any object with these, read only."""
+
+    @property
+    def days(self) -> float | None:
+        """The estimate: the HC-equivalent age in days; None where there is none."""
+
+    @property
+    def model_low(self) -> float | None:
+        """Lower end of the model's own 90 % interval for the HC-equivalent age, days; None where it has none."""
+
+    @property
+    def model_high(self) -> float | None:
+        """Upper end of the same."""
+
+    @property
+    def abstained(self) -> bool:
+        """Whether a user would be given no age. A number that is there all the same is scored."""
 
 
 def published_rule(scores: Reals) -> Reals:
@@ -132,6 +154,16 @@ class Ages:
         return Differences(part.days, part.age, agreement)
 
 
+def ages_of(hc: Reals, group: Sequence[str], answers: Sequence[AgeAnswer | None]) -> Ages:
+    """A model's answers, (n,); None is an abstention without a number."""
+    days, low, high = (
+        np.array([_day(one, name) for one in answers], dtype=np.float64) for name in ("days", "model_low", "model_high")
+    )
+    told = bool(np.isfinite(high - low).any())
+    abstained = np.array([one is None or one.abstained for one in answers], dtype=bool)
+    return Ages(hc, tuple(group), days, low if told else None, high if told else None, abstained)
+
+
 def age_metrics(ages: Ages, section: str, goals: dict[str, Goal] | None = None, prefix: str = "") -> list[Metric]:
     """Rows of the table: valid predictions, error, bias, limits of agreement, and intervals where there are some.
 
@@ -193,6 +225,11 @@ _SHORT = {
     "interval_coverage": "interval holds",
     "interval_width": "width, days",
 }
+
+
+def _day(answer: AgeAnswer | None, name: str) -> float:
+    value = None if answer is None else getattr(answer, name)
+    return np.nan if value is None else float(value)
 
 
 def _mean(values: Reals) -> float:

@@ -1,4 +1,4 @@
-"""Files of saved age scores, predicted ages and their truth, read as if their writer were hostile.
+"""Files of saved age scores, predicted ages or sizes and their truth, read as if their writer were hostile.
 
 Row 1 is the first row, in messages too. Row i of the scores belongs to row i of the truth.
 """
@@ -28,9 +28,10 @@ MIN_SPACING, MAX_SPACING = 0.005, 2.0  # mm per native pixel that can be meant: 
 _MAX_BYTES = 2 * 2**30
 _TRUTH = f"a CSV table with the columns filename, {SPACING}, {HC}"
 _SCORES = f"an .npz file with scores (n, {DAYS.size}) and days ({DAYS.size},)"
-_AGES = (
-    'one JSON object {"days": [...]}, optionally "low", "high" and "filename", lists of one length; or a CSV table '
-    "with these columns"
+_AGES, _SIZES = (
+    f'one JSON object {{"{name}": [...]}}, optionally "low", "high" and "filename", lists of one length; or a CSV '
+    "table with these columns"
+    for name in ("days", "hc_mm")
 )
 
 
@@ -116,16 +117,32 @@ def read_ages(path: Path, truth: Truth) -> tuple[Reals, Reals | None, Reals | No
     Raises:
         UnreadableInput: no such file, another shape, a day that cannot be meant, or rows that do not fit the truth.
     """
-    columns, digest = _columns(path)
-    if "days" not in columns:
-        raise UnreadableInput(f"{path.name} has no 'days'", _AGES, "--predictions ages.csv")
+    return _read_told(path, truth, ("days",), float(LATEST), _AGES)
+
+
+def read_sizes(path: Path, truth: Truth) -> tuple[Reals, Reals | None, Reals | None, str]:
+    """Measured head circumferences, low, high, mm, (n,) each, and the sha256 of the file; as `read_ages`.
+
+    The column is ``hc_mm``, ``HC`` or HC18's own header.
+    """
+    return _read_told(path, truth, ("hc_mm", "HC", HC), MAX_HC, _SIZES)
+
+
+def _read_told(
+    path: Path, truth: Truth, names: Sequence[str], most: float, shape: str
+) -> tuple[Reals, Reals | None, Reals | None, str]:
+    """The column of one of the names, low and high, none above ``most``."""
+    columns, digest = _columns(path, names, shape)
+    wanted = next((name for name in names if name in columns), None)
+    if wanted is None:
+        raise UnreadableInput(f"{path.name} has no '{names[0]}'", shape, "--predictions F.csv")
     if ("low" in columns) != ("high" in columns):
-        raise UnreadableInput(f"{path.name} has one of 'low' and 'high' without the other", _AGES)
-    order = _order(columns.pop("filename", None), len(columns["days"]), path, truth)
+        raise UnreadableInput(f"{path.name} has one of 'low' and 'high' without the other", shape)
+    order = _order(columns.pop("filename", None), len(columns[wanted]), path, truth)
     told: dict[str, Reals] = {}
-    for name in ("days", "low", "high") if "low" in columns else ("days",):
+    for name in (wanted, "low", "high") if "low" in columns else (wanted,):
         values = [
-            _number(value, f"{path.name}, row {row}: {name}", 0.0, float(LATEST), empty=True)
+            _number(value, f"{path.name}, row {row}: {name}", 0.0, most, empty=True)
             for row, value in enumerate(columns[name], 1)
         ]
         told[name] = np.array(values, dtype=np.float64)[order]
@@ -136,7 +153,7 @@ def read_ages(path: Path, truth: Truth) -> tuple[Reals, Reals | None, Reals | No
             at = int(crossed[0])
             where = f"{path.name}, row {order[at] + 1} ({truth.name[at]:.80})"
             raise UnreadableInput(f"{where}: an interval from {low[at]:g} to {high[at]:g}", "low at most high")
-    return told["days"], low, high, digest
+    return told[wanted], low, high, digest
 
 
 def _check_names(names: Sequence[str], path: Path) -> None:
@@ -191,17 +208,18 @@ def _number(value: Any, what: str, least: float, most: float, empty: bool = Fals
     return found
 
 
-def _columns(path: Path) -> tuple[dict[str, list[Any]], str]:
+def _columns(path: Path, names: Sequence[str], shape: str) -> tuple[dict[str, list[Any]], str]:
+    fix = "--predictions F.json"
     if path.suffix.lower() == ".csv":
-        header, lines, digest = _table(path, _AGES, "--predictions")
+        header, lines, digest = _table(path, shape, "--predictions")
         return {name: [line[name] for line in lines] for name in header}, digest
-    data, digest = read_json(path, _AGES, "--predictions ages.json")
-    lists = {key: data[key] for key in ("days", "low", "high", "filename") if data.get(key) is not None}
+    data, digest = read_json(path, shape, fix)
+    lists = {key: data[key] for key in (*names, "low", "high", "filename") if data.get(key) is not None}
     if not all(isinstance(values, list) for values in lists.values()):
-        raise UnreadableInput(f"{path.name} has an unusable list", _AGES, "--predictions ages.json")
+        raise UnreadableInput(f"{path.name} has an unusable list", shape, fix)
     if len({len(values) for values in lists.values()}) > 1:
         said = ", ".join(f"{len(values)} of {name}" for name, values in lists.items())
-        raise UnreadableInput(f"{path.name} has {said}", _AGES, "--predictions ages.json")
+        raise UnreadableInput(f"{path.name} has {said}", shape, fix)
     return lists, digest
 
 

@@ -3,6 +3,8 @@
 * HC18 heads of 100 to 342 mm. Their age is the HC-equivalent one (`fetalclip.bench.ages`): HC18 has no other.
 * Valid prediction rate (the published measure), mean absolute error, bias, limits of agreement, coverage and width of
   the 90 % interval, by age band, beside what one age for all and the pixel spacing alone get.
+* A model that measures heads gets rows of that age too (``biometry_``): of the same heads, through the main job with
+  its own choice of plane; a head that it did not measure is no valid prediction.
 * An estimate counts whether or not the model abstained; abstention has its own row. A head without an estimate is no
   valid prediction.
 * Intervals are 95 % by examination (`fetalclip.metrics`). A goal is met by the value.
@@ -20,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip import __version__
-from fetalclip.bench.ages import DAYS, Ages, age_metrics, by_band, in_range, published_rule
+from fetalclip.bench.ages import DAYS, AgeAnswer, Ages, age_metrics, ages_of, by_band, in_range, published_rule
+from fetalclip.bench.ages_measured import measured_ages
 from fetalclip.bench.ages_null import null_rows
 from fetalclip.bench.ages_saved import Truth, read_ages, read_scores, read_truth
 from fetalclip.bench.answers import RESAMPLES, SEED
@@ -44,26 +47,6 @@ GOALS = {
     "bias": Goal(1.5, at_most=True, absolute=True),
 }
 MODEL_GOALS = {**GOALS, "answered": Goal(0.97), "interval_coverage": Goal(0.87, upto=0.93)}
-
-
-class AgeAnswer(Protocol):
-    """What a model says of the age in one frame; any object with these, read only."""
-
-    @property
-    def days(self) -> float | None:
-        """The estimate: the HC-equivalent age in days; None where there is none."""
-
-    @property
-    def model_low(self) -> float | None:
-        """Lower end of the model's own 90 % interval for the HC-equivalent age, days; None where it has none."""
-
-    @property
-    def model_high(self) -> float | None:
-        """Upper end of the same."""
-
-    @property
-    def abstained(self) -> bool:
-        """Whether a user would be given no age. A number that is there all the same is scored."""
 
 
 class AgeModel(Protocol):
@@ -111,7 +94,8 @@ def run(model: AgeModel | AgeScorer, root: str | Path, options: Options | None =
     """Measure a model on HC18.
 
     Args:
-        model: see `AgeModel`; one that is an `AgeScorer` too gets rows of the published rule.
+        model: see `AgeModel`; one that is an `AgeScorer` too gets rows of the published rule, one that measures
+            (`fetalclip.bench.measures.MeasureModel`) rows of the age by the measured head.
         root: folder that holds ``hc18`` as published.
         options: see `Options`.
 
@@ -139,6 +123,9 @@ def run(model: AgeModel | AgeScorer, root: str | Path, options: Options | None =
     if published is not None:
         title, goals = f"Published rule: {RULE}", None if own is not None else GOALS
         found += age_metrics(published, title, goals, prefix="" if own is None else "published_")
+    measured = measured_ages(model, rows, options.show_progress)
+    if measured is not None:
+        found += age_metrics(measured, "Age by the measured head (HC), through the main job", prefix="biometry_")
     said = own or published
     assert said is not None  # `_ask`
     spacing = _column(rows, "mm_per_pixel")
@@ -251,12 +238,7 @@ def _ask(model: AgeModel | AgeScorer, rows: Sequence[Row], options: Options) -> 
     published = Ages(hc, group, published_rule(np.concatenate(scores))) if scores else None
     if answers is None:
         return None, published
-    days, low, high = (
-        np.array([_day(getattr(one, name)) for one in answers]) for name in ("days", "model_low", "model_high")
-    )
-    told = bool(np.isfinite(high - low).any())
-    abstained = np.array([one.abstained for one in answers], dtype=bool)
-    return Ages(hc, group, days, low if told else None, high if told else None, abstained), published
+    return ages_of(hc, group, answers), published
 
 
 def _answers(model: Any, frames: Sequence[Frame], before: list[AgeAnswer] | None) -> list[AgeAnswer] | None:
@@ -279,10 +261,6 @@ def _scores(model: AgeScorer, frames: Sequence[Frame], templates: str | Path | N
     if found.shape != (len(frames), DAYS.size) or not np.isfinite(found).all():
         raise UsageError(f"age scores of shape {found.shape}", f"finite ones, ({len(frames)}, {DAYS.size})")
     return found
-
-
-def _day(value: float | None) -> float:
-    return np.nan if value is None else float(value)
 
 
 def _column(rows: Sequence[Row], name: str) -> Reals:

@@ -86,7 +86,7 @@ def _cells(metric: Metric, others: Sequence[str]) -> Iterator[str]:
 
 
 def _digits(metric: Metric) -> int:
-    return 2 if metric.measured_in == "days" else 3
+    return 2 if metric.measured_in else 3
 
 
 def _interval(found: Estimate, digits: int) -> str:

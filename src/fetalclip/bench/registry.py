@@ -86,6 +86,16 @@ PROTOCOLS: dict[str, Protocol] = {
             patient: Dice by picture and pooled, Hausdorff 95 and mean surface distance in pixels.""",
             "fetalclip.bench.structures",
         ),
+        Protocol(
+            "biometry",
+            "Biometry",
+            """Measures in millimetres on held-out examinations, with intervals.
+
+            HC of HC18 through the main job: the share of all pictures that got one, difference from the published HC,
+            limits of agreement, its interval, by size. BPD, OFD, TAD, APAD, AC and FL against experts' end points on
+            FETAL_PLANES_DB's test side, where the table of them is there. From a model, or from saved HC.""",
+            "fetalclip.bench.biometry",
+        ),
     )
 }
 

@@ -70,7 +70,7 @@ class Metric:
         goal: the number to reach, or None.
         baseline: the same measured on the supervised baseline, or None.
         unit: what ``found.groups`` counts.
-        measured_in: ``days``, or empty for a fraction.
+        measured_in: ``days``, ``mm``, ``px`` or ``%``, or empty for a fraction.
         rival: the same measured on the model of ``--versus``, or None.
     """
 
@@ -136,16 +136,18 @@ class Subgroup:
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """Every estimate beside its truth, (n,) each, and how they agree: what a Bland-Altman plot shows. No names."""
+    """Every estimate beside its truth, (n,) each in ``unit``, and how they agree: a Bland-Altman plot. No names."""
 
     estimate: Reals
     truth: Reals
     agreement: Agreement
+    unit: str = "days"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         found = self.agreement
         return {
+            "unit": self.unit,
             "estimate": [round(float(value), 3) for value in self.estimate],
             "truth": [round(float(value), 3) for value in self.truth],
             "bias": numbers(found.bias),

@@ -96,6 +96,10 @@ Truth = Annotated[
         help="Of --scores or --predictions: filename, pixel size(mm), head circumference (mm).",
     ),
 ]
+Side = Annotated[str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")]
+BlandAltman = Annotated[
+    Path | None, typer.Option("--plot", metavar="F.png", help="Draw the Bland-Altman plot: error against size.")
+]
 Templates = Annotated[
     str | None,
     typer.Option("--templates", metavar="T", help="Of the published rule on --root: a bundled set or a file."),
@@ -110,14 +114,9 @@ def ga(  # noqa: PLR0913  (one parameter per option)
     truth: Truth = None,
     templates: Templates = None,
     versus: Versus = None,
-    split: Annotated[
-        str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")
-    ] = "test",
+    split: Side = "test",
     n: First = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="F.png", help="Draw the Bland-Altman plot: error against age."),
-    ] = None,
+    plot: BlandAltman = None,
     report: ReportFile = None,
     card: WriteCard = False,
     as_json: AsJson = False,
@@ -158,6 +157,54 @@ def ga(  # noqa: PLR0913  (one parameter per option)
     perform(task, measure, saved, Voice(), ready=ready, options=told)
 
 
+SavedSizes = Annotated[
+    Path | None,
+    typer.Option("--predictions", metavar="F", help="Saved HC, CSV or JSON: hc_mm, optionally low, high, filename."),
+]
+TrueSizes = Annotated[
+    Path | None,
+    typer.Option("--truth", metavar="F.csv", help="Of --predictions: filename, head circumference (mm)."),
+]
+
+
+def biometry(  # noqa: PLR0913  (one parameter per option)
+    root: Root = None,
+    model: Model = "fetalclip-open",
+    predictions: SavedSizes = None,
+    truth: TrueSizes = None,
+    versus: Versus = None,
+    split: Side = "test",
+    n: First = None,
+    plot: BlandAltman = None,
+    report: ReportFile = None,
+    card: WriteCard = False,
+    as_json: AsJson = False,
+) -> None:
+    """The command of protocol ``biometry``."""
+    task = Task("biometry", root, model, predictions, versus, n, plot, report, card, as_json)
+
+    def ready() -> None:
+        from fetalclip.bench.protocol import check
+
+        if (predictions is None) != (truth is None):
+            found = "--truth with --root" if predictions is None else "no --truth"
+            raise UsageError(found, "--truth with --predictions, and only there", "--truth truth.csv")
+        check(split, n)
+
+    def measure(loaded: Any) -> BenchResult:
+        from fetalclip.bench.biometry import Options, run
+
+        return run(loaded, folder(root, "--root"), Options(split, n))
+
+    def saved(path: Path) -> BenchResult:
+        from fetalclip.bench.biometry import from_predictions
+
+        assert truth is not None  # `ready`
+        return from_predictions(path, truth)
+
+    perform(task, measure, saved, Voice(), ready=ready, options=[] if split == "test" else [f"--split {split}"])
+
+
 def _plain(protocol: Protocol) -> Callable[..., None]:
     """The command of a protocol without options of its own."""
 
@@ -187,7 +234,7 @@ def _plain(protocol: Protocol) -> Callable[..., None]:
     return command
 
 
-_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga, **MASK_COMMANDS}
+_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga, "biometry": biometry, **MASK_COMMANDS}
 for _protocol in PROTOCOLS.values():
     _command = _OWN.get(_protocol.name) or _plain(_protocol)
     app.command(_protocol.name, help=_protocol.about, no_args_is_help=True)(_command)

@@ -71,14 +71,14 @@ def calibration_facts(told: Told) -> str:
 
 
 def difference_facts(told: Told) -> str:
-    """Below a Bland-Altman plot: heads, bias and limits."""
+    """Below a Bland-Altman plot: heads, bias and limits in their unit (days where none is told)."""
     found = told["differences"]
     ends = [found[name]["value"] for name in ("bias", "low", "high")]
     if None in ends:
         return f"{len(found['estimate'])} heads"
     bias, low, high = ends
-    count = len(found["estimate"])
-    return f"{count} heads, bias {bias:+.1f} days, 95 % limits of agreement {low:+.1f} to {high:+.1f} days"
+    count, unit = len(found["estimate"]), found.get("unit", "days")
+    return f"{count} heads, bias {bias:+.1f} {unit}, 95 % limits of agreement {low:+.1f} to {high:+.1f} {unit}"
 
 
 def _header(told: Told, title: str, who: str, created: datetime) -> str:

@@ -130,7 +130,7 @@ def _reach(metric: Told) -> str:
 
 
 def _digits(metric: Told) -> int:
-    return 2 if metric.get("measured_in") == "days" else 3
+    return 2 if metric.get("measured_in") else 3
 
 
 def _plain(told: Any, key: str) -> str:
@@ -142,7 +142,8 @@ def _plain(told: Any, key: str) -> str:
 
 
 def _words(name: str) -> str:
-    known = {"mae": "mean absolute error", "macro_f1": "macro F1"}
+    known = {"mae": "mean absolute error", "macro_f1": "macro F1", "hc_mm": "HC, mm"}
+    known |= {"mae_mm": "mean absolute difference, mm", "bias_mm": "mean difference, mm"}
     return known.get(name, name.replace("_", " "))
 
 

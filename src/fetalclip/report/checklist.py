@@ -18,8 +18,12 @@ _HEADLINE = {
     "valid_prediction_rate": "valid prediction rate",
     "mae": "mean absolute error (days)",
     "bias": "bias (days)",
+    "hc_measured": "share that got a head circumference",
+    "hc_mae": "mean absolute difference of head circumference (mm)",
+    "hc_bias": "mean difference of head circumference (mm)",
 }
-_CALIBRATION = ("brier", "ece", "ece_adaptive", "ece_corrected", "interval_coverage", "interval_width")
+_INTERVALS = ("interval_coverage", "interval_width", "hc_interval_coverage", "hc_interval_width")
+_CALIBRATION = ("brier", "ece", "ece_adaptive", "ece_corrected", *_INTERVALS)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def facts(told: Told, title: str) -> dict[str, str]:
 
 def said(metric: Told, words: str = "") -> str:
     """A metric in words: ``macro F1 0.981 (0.970 to 0.992)``; under its own title unless other words are given."""
-    digits = 2 if metric.get("measured_in") == "days" else 3
+    digits = 2 if metric.get("measured_in") else 3
     if metric["value"] is None:
         return f"{words or metric['title']} not defined"
     told = f"{words or metric['title']} {metric['value']:.{digits}f}"
@@ -163,6 +167,8 @@ def _of_model(made: Told, metrics: Told) -> dict[str, str]:
     output = ""
     if "valid_prediction_rate" in metrics:
         output = "A gestational age in days" + (", with a 90 % interval" if "interval_coverage" in metrics else "")
+    elif "hc_measured" in metrics:
+        output = "Measures in mm" + (", with a 90 % interval" if "hc_interval_coverage" in metrics else "")
     elif "ece" in metrics:
         output = "A probability for every candidate"
         output += f"; {said(metrics['abstained'])}" if "abstained" in metrics else ""

@@ -41,8 +41,8 @@ def draw_differences(told: Mapping[str, Any], title: str, facts: str = "", kind:
     Source: Bland & Altman, Lancet 1986;327:307-310. Shaded: the intervals of bias and limits.
 
     Args:
-        told: ``estimate`` and ``truth``, lists of one length in days; ``bias``, ``low`` and ``high``, each with
-            ``value``, ``low``, ``high`` (None where there is none).
+        told: ``estimate`` and ``truth``, lists of one length in ``unit`` (days without one); ``bias``, ``low`` and
+            ``high``, each with ``value``, ``low``, ``high`` (None where there is none).
         title: the headline.
         facts: one line below it.
         kind: ``svg`` or ``png``.
@@ -56,7 +56,8 @@ def draw_differences(told: Mapping[str, Any], title: str, facts: str = "", kind:
     known = [(told[name], *colours) for name, *colours in lines if told[name]["value"] is not None]
     edges = [end for found, *_ in known for end in found.values() if end is not None]
     axes = Axes.open(kind, span(means or [0.0]), span([*gaps, *edges, 0.0], 0.06))
-    axes.frame(title, facts, "estimate less truth, days", "mean of estimate and truth, days")
+    unit = told.get("unit", "days")
+    axes.frame(title, facts, f"estimate less truth, {unit}", f"mean of estimate and truth, {unit}")
     for found, _, wash in known:
         if found["low"] is not None:
             axes.band(found["low"], found["high"], wash)
