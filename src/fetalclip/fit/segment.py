@@ -208,8 +208,8 @@ def _one(
     cache = (out.parent if out.name.startswith("fold-") else out) / "cache"
     made = [build_masks(rows, wanted.structures, side, recipe.data.overlay, cache) if rows else None for rows in sides]
     assert made[0] is not None
-    for name, drawn in zip(wanted.structures, made[0].masks.any(axis=(0, 2, 3)), strict=True):
-        if not drawn:
+    for i, name in enumerate(wanted.structures):
+        if not made[0].masks[:, i].any():
             raise BadRecipe(f"no mask of {name!r} in any picture to train on", "some, or a set without it")
     training = SegmentTraining(recipe, model, wanted.structures, (made[0], made[1]), out, resume)
     training.epochs()
