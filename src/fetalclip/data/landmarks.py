@@ -83,7 +83,7 @@ def read_experts(root: str | Path) -> list[Expert]:
             raise UnreadableInput(f"{TABLE}, row {number}: a picture for the second time", "every picture once")
         found[name] = _expert(rows[name], line, f"{TABLE}, row {number}")
     if not found:
-        raise DataMissing(f"{DATASET}: {TABLE} has no picture of the published test side", "a test picture's end points")
+        raise DataMissing(f"{DATASET}: {TABLE} has no picture of the published test side", "end points of one")
     return [found[name] for name in rows if name in found]
 
 
