@@ -52,7 +52,7 @@ def root(tmp_path: Path) -> Path:
 class Measurer:
     """Gives HC as twice the grey level and 1 mm more, other measures 4 % too large."""
 
-    tasks = ("planes", "biometry")
+    tasks: tuple[str, ...] = ("planes", "biometry")
 
     def __init__(self, heads: Sequence[str] = ("head",)) -> None:
         self.heads, self.asked = heads, list[tuple[str, float, tuple[str, ...]]]()
@@ -100,7 +100,7 @@ def _age(mm: float) -> AgeEstimate | None:
     if not np.isfinite(day):
         return None
     low, high = day - 5.0, day + 5.0
-    return AgeEstimate(round(day), low, high, 0.9, "hc", model_low=low, model_high=high)
+    return AgeEstimate(round(day), low, high, "hc", "WHO", model_low=low, model_high=high)
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ class Dater(Measurer):
     """Dates heads as well, badly; `Measurer` measures them well."""
 
     def age(self, scans: Sequence[object]) -> list[AgeEstimate]:
-        return [AgeEstimate(150, 140.0, 160.0, 0.9, "fake", model_low=140.0, model_high=160.0) for _ in scans]
+        return [AgeEstimate(150, 140.0, 160.0, "fake", "WHO", model_low=140.0, model_high=160.0) for _ in scans]
 
 
 def test_the_age_table_has_rows_of_the_measured_head(root: Path) -> None:

@@ -98,7 +98,7 @@ class Measures:
     high: Reals
 
     @classmethod
-    def of(cls, name: str, said: Sequence[Analysis], truth: Sequence[float], group: Sequence[str]) -> Measures:
+    def of(cls, name: str, said: Sequence[Analysis], truth: npt.ArrayLike, group: Sequence[str]) -> Measures:
         """The measure of that name in every answer."""
         rows = [_numbers(taken(one, name)) for one in said]
         value, low, high = (np.array([row[i] for row in rows], dtype=np.float64) for i in range(3))

@@ -67,12 +67,12 @@ def read_experts(root: str | Path) -> list[Expert]:
     folder = locate(planes_db.DATASET, root, planes_db.FOLDERS, (planes_db.TABLE, "Images"))
     path = folder / TABLE
     if not path.is_file():
-        found = f"{DATASET}: '{folder}' has no {TABLE}"
-        raise DataMissing(found, f"{TABLE}, the experts' end points", f"see {LICENSE.url}")
+        lacking = f"{DATASET}: '{folder}' has no {TABLE}"
+        raise DataMissing(lacking, f"{TABLE}, the experts' end points", f"see {LICENSE.url}")
     header, lines = read_cells(path)
     needed = ("image", "structure", "mm_per_pixel", *(column for names in CALIPERS.values() for column in _ends(names)))
-    if lacking := [name for name in needed if name not in header]:
-        raise UnreadableInput(f"{TABLE} has no column {', '.join(lacking)}", "the columns as described", LICENSE.url)
+    if missing := [name for name in needed if name not in header]:
+        raise UnreadableInput(f"{TABLE} has no column {', '.join(missing)}", "the columns as described", LICENSE.url)
     rows = {row.name: row for row in planes_db.read(folder) if row.fold == _TEST_SIDE}
     found: dict[str, Expert] = {}
     for number, line in enumerate(lines, 1):
@@ -83,7 +83,7 @@ def read_experts(root: str | Path) -> list[Expert]:
             raise UnreadableInput(f"{TABLE}, row {number}: a picture for the second time", "every picture once")
         found[name] = _expert(rows[name], line, f"{TABLE}, row {number}")
     if not found:
-        raise DataMissing(f"{DATASET}: {TABLE} has no picture of the published test side", "a test picture's end points")
+        raise DataMissing(f"{DATASET}: {TABLE} has no picture of the published test side", "end points of one")
     return [found[name] for name in rows if name in found]
 
 
