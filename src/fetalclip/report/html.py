@@ -151,22 +151,26 @@ def _card(entry: Entry, number: int) -> str:
         alt = f"Thumbnail of {name}"
         shot = f'<img src="{small.uri}" width="{small.width}" height="{small.height}" alt="{alt}">'
         shot = f'<div class="shot">{shot}</div>'
+    ages = text.ages(entry.analysis)
     pixels = text.size(entry.analysis)
     facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
     facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
     warnings = [f"<li><b>Warning:</b> {safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
+    both = f'<div class="ages">{"".join(_age(*one) for one in ages)}</div>' if len(ages) > 1 else ""
+    below = "\n".join(filter(None, (both, picture_measures(entry.analysis.biometry or ()))))
     pieces = [
         f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
         shot,
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {safe(folder)}</span></p>" if folder else "</p>"),
-        _answer(plane) if plane or not (text.ages(entry.analysis) or entry.analysis.biometry) else "",
+        _answer(plane) if plane or not (ages or entry.analysis.biometry) else "",
         _subplanes(entry.analysis.subplane),
-        *(_age(*one) for one in text.ages(entry.analysis)),
-        picture_measures(entry.analysis.biometry or ()),
+        _age(*ages[0]) if len(ages) == 1 else "",
         f'<p class="facts">{" · ".join(f"<span>{safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
         f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
-        "</div>\n</article>\n",
+        "</div>",
+        f'<div class="below">\n{below}\n</div>' if below else "",
+        "</article>\n",
     ]
     return "\n".join(piece for piece in pieces if piece)
 

@@ -10,7 +10,6 @@ from fetalclip.report.text import safe
 from fetalclip.result import Exam, Measurement
 
 _TITLES = {"EFW": "estimated fetal weight"}
-_COLUMNS = ("Measure", "Value", "Interval", "Definition", "Centile", "Masks by")
 
 
 def picture_measures(taken: Sequence[Measurement]) -> str:
@@ -18,10 +17,9 @@ def picture_measures(taken: Sequence[Measurement]) -> str:
     found = [one for one in taken if one.value is not None]
     if not found:
         return ""
-    sources = dict.fromkeys(text.sentence(one.source) for one in found if one.source)
-    levels = dict.fromkeys(f"{100 * one.level:.0f} %" for one in found if text.between(one))
+    sources, levels = dict.fromkeys(text.sentence(one.source) for one in found if one.source), text.levels(found)
     words = f"Measures, masks by {', '.join(sources)}" if sources else "Measures"
-    words += f"; {' and '.join(levels)} intervals" if levels else ""
+    words += f"; {levels} intervals" if levels else ""
     rows = "\n".join(_row(one) for one in found)
     return f'<table class="measures"><caption>{safe(words)}</caption><tbody>\n{rows}\n</tbody></table>'
 
@@ -73,19 +71,17 @@ def _exam(exam: Exam, number: int) -> str:
 
 
 def _table(taken: Sequence[Measurement]) -> str:
-    heads = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
+    columns = ("Measure", "Value", f"{text.levels(taken)} interval".strip(), "Definition", "Centile", "Masks by")
+    heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
     rows = "".join(_wide_row(one) for one in taken)
     return f'<div class="scroll"><table class="list"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>'
 
 
 def _wide_row(one: Measurement) -> str:
-    interval = text.between(one)
-    interval += f" ({100 * one.level:.0f} %)" if interval else ""
-    cells = [safe(cell) for cell in (interval, one.definition, text.centile(one), one.source)]
     title = _title(one)
     name = safe(text.sentence(one.name)) + (f" <small>{safe(title)}</small>" if title else "")
+    cells = "".join(f"<td>{safe(cell)}</td>" for cell in (one.definition, text.centile(one), one.source))
     return (
         f'<tr><th scope="row">{name}</th><td class="value">{safe(text.amount(one))}</td>'
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-        + "</tr>\n"
+        f'<td class="range">{safe(text.between(one))}</td>{cells}</tr>\n'
     )

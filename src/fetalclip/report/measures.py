@@ -128,13 +128,17 @@ def _cover(covered: npt.NDArray[np.uint8], stroke: Line, width: float) -> None:
 
 
 def _name(picture: Image.Image, name: str, points: Line, width: float) -> None:
-    """The measure's name beyond the caliper's end that lies farther up or right, inside the picture."""
+    """The measure's name beyond one of the caliper's ends, the one with more room; always inside the picture."""
     size = max(11.0, max(picture.size) / 52.0)
-    start, end = sorted(points, key=lambda tip: float(tip[0] - tip[1]))
-    way = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size)
     half = np.array([pen.textlength(name, font=font) / 2.0, size / 2.0]) + 2.0
-    at = end + way * (2.0 + 2.5 * width + 3.0 + np.abs(way) @ half)
-    x, y = np.minimum(np.maximum(at, half), np.maximum(np.asarray(picture.size) - half, half))
+    most = np.maximum(np.asarray(picture.size) - half, half)
+    places = []
+    for start, end in (points, points[::-1]):
+        way = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
+        at = end + way * (5.0 + 2.5 * width + np.abs(way) @ half)
+        inside = np.minimum(np.maximum(at, half), most)
+        places.append((float(np.linalg.norm(at - inside)), float(inside[1] - inside[0]), tuple(inside)))
+    _, _, (x, y) = min(places)  # moved least; of two that stay, the one farther up and right
     stroke = max(1, round(width))
     pen.text((float(x), float(y)), name, font=font, fill=CALIPER, anchor="mm", stroke_width=stroke, stroke_fill=(0, 0, 0))

@@ -118,17 +118,16 @@ def age(analysis: Analysis) -> tuple[str, ...]:
     return tuple(told)
 
 
-def amount(one: Measurement, value: float | None = None) -> str:
-    """The value (or another one of that measure) with its unit; "not measured" where it was refused.
+def amount(one: Measurement) -> str:
+    """The value with its unit; "not measured" where it was refused.
 
     mm, pixels and percent to one decimal, g whole, a ratio to three digits.
     """
-    shown = one.value if value is None else value
-    if shown is None:
+    if one.value is None:
         return "not measured"
     if not one.unit:
-        return f"{shown:#.3g}"
-    return f"{shown:.{0 if one.unit == 'g' else 1}f} {printable(one.unit)}"
+        return f"{one.value:#.3g}"
+    return f"{one.value:.{0 if one.unit == 'g' else 1}f} {printable(one.unit)}"
 
 
 def between(one: Measurement) -> str:
@@ -166,10 +165,14 @@ def measures(taken: Sequence[Measurement]) -> tuple[str, ...]:
     """The measures that were not refused, in words, one each; the last says what their intervals hold."""
     found = [one for one in taken if one.value is not None]
     told = [measure(one) for one in found]
-    levels = dict.fromkeys(f"{100 * one.level:.0f} %" for one in found if between(one))
-    if told and levels:
-        told[-1] += f" [{' and '.join(levels)} intervals]"
+    if said := levels(found):
+        told[-1] += f" [{said} intervals]"
     return tuple(told)
+
+
+def levels(taken: Sequence[Measurement]) -> str:
+    """What the intervals of the measures hold, such as "90 %"; empty where none has one."""
+    return " and ".join(dict.fromkeys(f"{100 * one.level:.0f} %" for one in taken if between(one)))
 
 
 def limits(taken: Sequence[Measurement]) -> list[str]:
@@ -223,13 +226,14 @@ def finding(analysis: Analysis) -> str:
 def exam(found: Exam) -> list[str]:
     """An exam in lines of words: what it shows, measures, ratios, weight, warnings."""
     shows = ", ".join(f"{plane_name(plane)} {count}" for plane, count in found.coverage.items())
+    taken = [*found.measures, *([found.efw] if found.efw else [])]
     told = [f"exam {printable(found.path) or 'without a name'}: {shows or 'no plane named'}"]
     sizes = [one for one in found.measures if one.unit]
     ratios = [one for one in found.measures if not one.unit]
     told += ["; ".join(words) for words in (measures(sizes), measures(ratios)) if words]
     if found.efw is not None:
         told.append(f"{measure(found.efw)} by {sentence(found.efw.definition)}")
-    return told + [f"warning: {warning}" for warning in [*map(sentence, found.warnings), *limits(found.measures)]]
+    return told + [f"warning: {warning}" for warning in [*map(sentence, found.warnings), *limits(taken)]]
 
 
 def line(analysis: Analysis) -> str:
