@@ -55,7 +55,9 @@ class Entry:
     picture: Thumbnail | None = None
 
 
-def page(title: str, note: str, created: datetime, entries: Sequence[Entry], exams: Sequence[Exam] = ()) -> Iterator[str]:
+def page(
+    title: str, note: str, created: datetime, entries: Sequence[Entry], exams: Sequence[Exam] = ()
+) -> Iterator[str]:
     """The page in pieces, so that a report of thousands is never held twice."""
     analyses = [entry.analysis for entry in entries]
     made = Counter(replace(a.provenance, seconds=0.0) for a in analyses if a.provenance)

@@ -74,7 +74,9 @@ def _table(taken: Sequence[Measurement]) -> str:
     columns = ("Measure", "Value", f"{text.levels(taken)} interval".strip(), "Definition", "Centile", "Masks by")
     heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
     rows = "".join(_wide_row(one) for one in taken)
-    return f'<div class="scroll"><table class="list"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table class="list"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>'
+    )
 
 
 def _wide_row(one: Measurement) -> str:

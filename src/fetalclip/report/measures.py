@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ def _cover(covered: npt.NDArray[np.uint8], stroke: Line, width: float) -> None:
     pieces = max(1, math.ceil(float(np.linalg.norm(stroke[1] - stroke[0])) / _PIECE))
     ends = np.linspace(stroke[0], stroke[1], pieces + 1)
     reach = width / 2.0 + 1.0
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    for start, end in pairwise(ends):
         x0, y0 = np.maximum(np.floor(np.minimum(start, end) - reach).astype(int), 0)
         x1, y1 = np.minimum(np.ceil(np.maximum(start, end) + reach).astype(int) + 1, (wide, height))
         if x0 >= x1 or y0 >= y1:
@@ -141,4 +142,6 @@ def _name(picture: Image.Image, name: str, points: Line, width: float) -> None:
         places.append((float(np.linalg.norm(at - inside)), float(inside[1] - inside[0]), tuple(inside)))
     _, _, (x, y) = min(places)  # moved least; of two that stay, the one farther up and right
     stroke = max(1, round(width))
-    pen.text((float(x), float(y)), name, font=font, fill=CALIPER, anchor="mm", stroke_width=stroke, stroke_fill=(0, 0, 0))
+    pen.text(
+        (float(x), float(y)), name, font=font, fill=CALIPER, anchor="mm", stroke_width=stroke, stroke_fill=(0, 0, 0)
+    )
