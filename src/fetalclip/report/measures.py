@@ -79,7 +79,7 @@ def _colour(name: str, points: Line) -> Colour:
 
 
 def _strokes(points: Line, width: float) -> Iterator[Line]:
-    """Straight strokes, (2, 2) each: of a closed outline all its sides, of a caliper two crosses and the dots between."""
+    """Straight strokes, (2, 2) each: the sides of a closed outline; the crosses of a caliper and the dots between."""
     if len(points) > 2:
         for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
             yield np.stack([start, end])
