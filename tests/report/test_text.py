@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetalclip.report import text
-from fetalclip.result import AgeEstimate, Analysis, PlaneScores
+from fetalclip.result import AgeEstimate, Analysis, Exam, Measurement, PlaneScores
 
 Make = Callable[..., Analysis]
 
@@ -110,3 +111,76 @@ def test_line_of_a_hostile_name_is_one_safe_line(analysis: Make) -> None:
 )
 def test_spacing(value: tuple[float, float] | None, words: str) -> None:
     assert text.spacing(value) == words
+
+
+def test_measures_in_words(analysis: Make, head: tuple[Measurement, ...]) -> None:
+    assert text.measures(head) == (
+        "HC 175.2 mm (172.9 to 177.5), 42nd centile (WHO 2017 V3)",
+        "BPD 48.1 mm outer-outer",
+        "OFD 61.9 mm [90 % intervals]",
+    )
+    line = text.line(analysis(biometry=head))
+    assert "femur 3.0 %); HC 175.2 mm" in line
+    assert line.endswith("[warning: no CI: cut by the sector's edge]")
+
+
+def test_one_reason_is_told_once_whoever_tells_it(analysis: Make) -> None:
+    refused = tuple(Measurement(name, None, note="too\nflat") for name in ("HC", "BPD"))
+    limited = Measurement("FL", 412.0, "px", note="no millimetres per pixel: in pixels; a second shaft was left out")
+    told = ("no HC: too flat", "no HC, BPD: too flat", "FL: a second shaft was left out", "FL pixels", "no age: dark")
+    assert text.other_warnings(analysis(warnings=told, biometry=(*refused, limited))) == [
+        "FL pixels",
+        "no age: dark",
+        "no HC, BPD: too flat",
+        "FL: no millimetres per pixel: in pixels",
+        "FL: a second shaft was left out",
+    ]
+    assert text.other_warnings(analysis(warnings=told[:1])) == ["no HC: too flat"]
+    assert text.measures((limited,)) == ("FL 412.0 px",)
+
+
+@pytest.mark.parametrize(
+    ("centile", "words"),
+    [
+        (0.3, "below the 1st centile (X)"),
+        (1.2, "1st centile (X)"),
+        (2.0, "2nd centile (X)"),
+        (12.6, "13th centile (X)"),
+        (11.0, "11th centile (X)"),
+        (22.9, "23rd centile (X)"),
+        (50.0, "50th centile (X)"),
+        (99.4, "above the 99th centile (X)"),
+        (float("nan"), ""),
+        (None, ""),
+    ],
+)
+def test_centile_in_words(centile: float | None, words: str) -> None:
+    assert text.centile(Measurement("HC", 175.0, centile_value=centile, reference="X")) == words
+
+
+def test_both_ages_are_named(analysis: Make, age: AgeEstimate, measured_age: AgeEstimate) -> None:
+    assert text.age(analysis(age=age, biometry_age=measured_age)) == (
+        "age by prompts 20w2d, 18w5d to 22w0d with the spread of healthy heads",
+        "19w2d to 21w2d the model alone (90 %)",
+        "age by measured head 20w1d, 18w6d to 21w4d with the spread of healthy heads",
+        "19w6d to 20w3d the measure alone (90 %)",
+    )
+    assert text.age(analysis(age=age))[0].startswith("age 20w2d")
+    bare = replace(measured_age, model_low=None, model_high=None)
+    assert text.age(analysis(biometry_age=bare)) == (
+        "age by measured head 20w1d, 18w6d to 21w4d with the spread of healthy heads",
+    )
+
+
+def test_an_exam_in_words(head: tuple[Measurement, ...]) -> None:
+    ratio = Measurement("HC/AC", 1.1, "", definition="outer over outer")
+    weight = Measurement("EFW", 331.4, "g", definition="Hadlock 1985 HC,AC,FL", note="no centile: EFW has no chart")
+    assert text.exam(Exam("scans/a", (head[1], ratio), weight, {"brain": 3}, ("not all of one fetus",))) == [
+        "exam scans/a: brain 3",
+        "BPD 48.1 mm outer-outer",
+        "HC/AC 1.10",
+        "EFW 331 g by Hadlock 1985 HC,AC,FL",
+        "warning: not all of one fetus",
+        "warning: EFW: no centile: EFW has no chart",
+    ]
+    assert text.exam(Exam("")) == ["exam without a name: no plane named"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fetalclip.cli import files
+from fetalclip.cli.exams import Exams, walk_exams
 from fetalclip.cli.options import Heads, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
@@ -34,6 +35,7 @@ class Request:
     spacing_table: Mapping[str, tuple[float, float]] | None
     drawings: Path | None
     report: Path | None
+    exams: Exams
 
 
 def analyze(  # noqa: PLR0913  (one parameter per option)
@@ -56,6 +58,9 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         Path | None,
         typer.Option("--drawings", metavar="DIR", help="Save each picture with its answer drawn on it."),
     ] = None,
+    exam: Annotated[
+        bool, typer.Option("--exam", help="Each PATH is a folder of one exam: its measures together, with a weight.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="F.html", help="Write a self-contained page.")
@@ -73,8 +78,9 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     the others (exit code 1).
     """
     voice = Voice()
-    request = _check(paths, tasks, (pixel_spacing, spacing_csv), drawings, report)
+    request = _check(paths, tasks, (pixel_spacing, spacing_csv), drawings, report, exam)
     chosen, age = _prompts(prompts), known_age(ga, lmp)
+    request.exams.age = age
     network = load(model, voice)
     found = network.analyze(
         request.files,
@@ -120,6 +126,7 @@ def _check(
     spacing: tuple[str | None, Path | None],
     drawings: Path | None,
     report: Path | None,
+    exam: bool,
 ) -> Request:
     """Everything cheap that can be wrong, cheapest first; the model comes after."""
     words = None if tasks is None else _tasks(tasks)
@@ -136,10 +143,11 @@ def _check(
     from fetalclip import io
 
     table = None if table_file is None else io.read_spacing_table(table_file)
-    inputs = list(io.walk(paths))
+    folders = walk_exams(paths) if exam else []
+    inputs = [file for _, found in folders for file in found] if exam else list(io.walk(paths))
     if drawings is not None:
         _apart(drawings, inputs)
-    return Request(inputs, words, millimetres, table, drawings, report)
+    return Request(inputs, words, millimetres, table, drawings, report, Exams(folders))
 
 
 def _tasks(text: str) -> tuple[str, ...]:
@@ -233,6 +241,10 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
         elif analysis.plane is not None and analysis.plane.abstained:
             abstained += 1
         output.add(analysis, _frame(analysis, request) if output.wanted else None)
+        if (exam := request.exams.add(analysis)) is not None:
+            for line in [json_line(exam)] if as_json else rows.exam_lines(exam):
+                voice.data(line)
+            output.add_exam(exam)
     for path in output.finish():
         voice.talk(f"Written: {printable(path)}")
     if count > 1 or failed:

@@ -9,7 +9,7 @@ from fetalclip.cli import files
 
 if TYPE_CHECKING:
     from fetalclip.frame import Frame
-    from fetalclip.result import Analysis
+    from fetalclip.result import Analysis, Exam
 
 
 class Pictures:
@@ -37,17 +37,26 @@ class Pictures:
     def add(self, analysis: Analysis, frame: Frame | None) -> None:
         """Draw one analysis and put it on the page; a file that was not read has a line and no drawing."""
         if self.page is not None:
-            if self._report is None:
-                from fetalclip.report import Report
-
-                self._report = Report(title=self.title, note=self.note)
-            self._report.add(analysis, frame=frame)
+            self._open().add(analysis, frame=frame)
         if self.drawings is not None and frame is not None:
             from fetalclip.report.draw import draw_analysis
 
             target = self.drawings / self._name(Path(analysis.input.path).name)
             with files.whole(target, "--drawings") as temporary:
                 draw_analysis(frame, analysis).save(temporary, format="PNG")
+
+    def add_exam(self, exam: Exam) -> None:
+        """Put an exam on the page."""
+        if self.page is not None:
+            self._open().add(exam)
+
+    def _open(self) -> Any:
+        """The page, begun at the first use."""
+        if self._report is None:
+            from fetalclip.report import Report
+
+            self._report = Report(title=self.title, note=self.note)
+        return self._report
 
     def finish(self) -> list[Path]:
         """Save the page. Returns what was written: the page, the folder of drawings."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fetalclip.cli.output import bar, printable, takes_blocks
 from fetalclip.report import text
-from fetalclip.result import Analysis, PlaneScores
+from fetalclip.result import Analysis, Exam, PlaneScores
 
 MAX_NAME = 60  # characters; a longer name pushes its own line to the right and no other
 
@@ -17,7 +17,7 @@ def name_width(names: Iterable[object]) -> int:
 
 
 def lines(analysis: Analysis, width: int) -> list[str]:
-    """Text lines of one analysis: name, plane, probability, bar, sub-plane; age, reasons and warnings below.
+    """Text lines of one analysis: name, plane, probability, bar, sub-plane; ages, measures, reasons and warnings below.
 
     Args:
         analysis: what was found; its error, if any, is told on stderr by the caller.
@@ -29,12 +29,20 @@ def lines(analysis: Analysis, width: int) -> list[str]:
     told = [f"{name}  {_plane(analysis.plane)}  {text.subplane(analysis)}".rstrip()]
     if dated := text.age(analysis):
         told.append(f"    {'; '.join(dated)}")
+    if measures := text.measures(analysis.measured):
+        told.append(f"    {'; '.join(measures)}")
     warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
         why = text.reason(analysis.plane)
         told.append(f"    why: {why}")
         warnings = [warning for warning in warnings if not warning.endswith(why)]
     return told + [f"    warning: {warning}" for warning in warnings]
+
+
+def exam_lines(exam: Exam) -> list[str]:
+    """Text lines of one exam: its folder and planes; measures, ratios, weight and warnings below."""
+    first, *more = text.exam(exam)
+    return [first, *(f"    {line}" for line in more)]
 
 
 def _plane(plane: PlaneScores | None) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from fetalclip.clinical.factory import Record, Written
 from fetalclip.data.manifest import Problem
-from fetalclip.report.html import head, safe
+from fetalclip.report.html import head
+from fetalclip.report.text import safe
 
 SCHEMA = "fetalclip.captions/1"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # no pictures on this page

@@ -8,7 +8,8 @@ from typing import Any
 
 from fetalclip.report import text
 from fetalclip.report.audit_cards import Pictures, Told, card, leak, pair, section, suspect, wanted
-from fetalclip.report.html import head, safe
+from fetalclip.report.html import head
+from fetalclip.report.text import safe
 
 __all__ = ["audit_page", "wanted"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fetalclip.report import text
 from fetalclip.report.draw import Thumbnail
-from fetalclip.report.html import safe
+from fetalclip.report.text import safe
 
 SHOWN = 60  # cards of one section; the rest is in the JSON
 SIDE_BY_SIDE = 4  # pictures of one card

@@ -11,9 +11,10 @@ from typing import Any
 from fetalclip.metrics import ReliabilityBin
 from fetalclip.report import bench_tables as tables
 from fetalclip.report.checklist import Told, checklist, said
-from fetalclip.report.html import head, safe
+from fetalclip.report.html import head
 from fetalclip.report.plots import draw_differences, draw_risk_coverage
 from fetalclip.report.reliability import draw_reliability
+from fetalclip.report.text import safe
 from fetalclip.result import DISCLAIMER
 
 _READING = (

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from fetalclip.report.checklist import NOT_COVERED, Checklist, Told
-from fetalclip.report.html import safe
+from fetalclip.report.text import safe
 
 
 def scores(metrics: Told) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.frame import Frame
-from fetalclip.report.text import age, percent, plane_name, reason, sentence, subplane
-from fetalclip.result import Analysis
+from fetalclip.report.measures import mark
+from fetalclip.report.text import age, limits, measures, percent, plane_name, reason, sentence, subplane
+from fetalclip.result import Analysis, Measurement
 
 _STRIP, _INK, _FAINT = (18, 26, 33), (255, 255, 255), (176, 190, 201)
 _AMBER, _RED, _TEAL = (255, 196, 87), (255, 138, 128), (79, 195, 207)
@@ -35,33 +37,44 @@ class Thumbnail:
         return "data:image/jpeg;base64," + base64.b64encode(self.data).decode("ascii")
 
 
-def thumbnail(frame: Frame, side: int = 320) -> Thumbnail:
-    """The frame as a JPEG whose longer side is at most ``side`` pixels; small pictures are not enlarged."""
+def thumbnail(frame: Frame, side: int = 320, marks: Sequence[Measurement] = ()) -> Thumbnail:
+    """The frame as a JPEG whose longer side is at most ``side`` pixels; small pictures are not enlarged.
+
+    Args:
+        frame: the picture.
+        side: pixels.
+        marks: measures of the frame, drawn over it.
+    """
     picture = Image.fromarray(frame.pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    picture = mark(picture, marks, max(picture.size) / max(frame.width, frame.height))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
     return Thumbnail(buffer.getvalue(), picture.width, picture.height)
 
 
 def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
-    """The picture, untouched, with a caption strip beneath: label, probability, sub-plane, age, abstention, model.
+    """The picture with its measures drawn on it, and a caption strip beneath.
+
+    The strip holds label, probability, sub-plane, ages, measures, abstention, model.
 
     Returns:
-        An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip. The file's name is
-        not drawn: names can hold identifiers.
+        An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip; where no line of a
+        measure runs, its pixels are the frame's. The file's name is not drawn: names can hold identifiers.
     """
     headline, share, colour, second = _caption(analysis)
     width = max(frame.width, _MIN_WIDTH)
     step = min(max(width // 32, 14), 64)  # pixels; size of the headline's letters
     big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
-    lines = [text for text in (second, *age(analysis), _signature(analysis)) if text]
     pad, row = round(step * 0.6), round(step * 1.05)
+    taken = _rows([*measures(analysis.measured), *limits(analysis.biometry or ())], small, width - 2 * pad - step // 4)
+    lines = [text for text in (second, *age(analysis), *taken, _signature(analysis)) if text]
     strip = 2 * pad + round(step * 1.3) + row * len(lines)
 
     canvas = Image.new("RGB", (width, frame.height + strip), _STRIP)
     canvas.paste((0, 0, 0), (0, 0, width, frame.height))
-    canvas.paste(Image.fromarray(frame.pixels).convert("RGB"), ((width - frame.width) // 2, 0))
+    marked = mark(Image.fromarray(frame.pixels), analysis.measured, named=True)
+    canvas.paste(marked.convert("RGB"), ((width - frame.width) // 2, 0))
     pen = ImageDraw.Draw(canvas)
     pen.rectangle((0, frame.height, max(2, step // 6), frame.height + strip), fill=colour)
 
@@ -94,6 +107,17 @@ def _signature(analysis: Analysis) -> str:
     made = analysis.provenance
     by = sentence(f" - fetalclip {made.version}, {made.model}") if made else ""
     return f"Research software, not a medical device {by}".rstrip()
+
+
+def _rows(words: Sequence[str], font: _Font, room: float) -> list[str]:
+    """The words in rows of at most ``room`` pixels, as many to a row as it takes; none is parted."""
+    rows: list[str] = []
+    for word in words:
+        if rows and font.getlength(longer := f"{rows[-1]}; {word}") <= room:
+            rows[-1] = longer
+        else:
+            rows.append(word)
+    return rows
 
 
 def _fit(pen: ImageDraw.ImageDraw, text: str, font: _Font, room: float) -> str:

@@ -11,15 +11,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from html import escape
 from importlib import resources
 
 from fetalclip.clinical.age import age_text
 from fetalclip.report import text
 from fetalclip.report.draw import Thumbnail
-from fetalclip.result import DISCLAIMER, Analysis, PlaneScores, Provenance
+from fetalclip.report.measure_tables import exams as exam_section
+from fetalclip.report.measure_tables import picture_measures
+from fetalclip.report.text import safe
+from fetalclip.result import DISCLAIMER, AgeEstimate, Analysis, Exam, PlaneScores, Provenance
 
 _SHOWN = 3  # candidates on a card
+
+_AGES = {
+    "age by prompts": "Gestational age by the head, by prompts",
+    "age by measured head": "Gestational age by the measured head",
+}
+"""The ages of ``text.ages`` as a card calls them, where there are two of them or only the measured one."""
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -30,8 +38,11 @@ _READING = (
     "candidates are shown for information only. The sub-plane of a brain is the closest of those offered, "
     "with probabilities of their own; a brain that shows none of them is not told apart. The gestational age "
     "is the one whose WHO median is this head; the model alone errs by its own interval, and healthy heads of one "
-    "age differ, which the wider interval adds. It dates no pregnancy anew, least of all after 24 weeks. The outlier "
-    "score says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
+    "age differ, which the wider interval adds. It dates no pregnancy anew, least of all after 24 weeks. The age by "
+    "the measured head is read off its circumference instead: two answers of their own, never averaged. Measures are "
+    "of the lines drawn on the picture, from masks of the head that is named. A centile stands only by an age that "
+    "was known without the picture, and only on a chart that takes the measure the same way. The outlier score "
+    " says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
     "rulers and markers are hidden from the model unless that was switched off."
 )
 
@@ -44,13 +55,16 @@ class Entry:
     picture: Thumbnail | None = None
 
 
-def page(title: str, note: str, created: datetime, entries: Sequence[Entry]) -> Iterator[str]:
+def page(
+    title: str, note: str, created: datetime, entries: Sequence[Entry], exams: Sequence[Exam] = ()
+) -> Iterator[str]:
     """The page in pieces, so that a report of thousands is never held twice."""
     analyses = [entry.analysis for entry in entries]
     made = Counter(replace(a.provenance, seconds=0.0) for a in analyses if a.provenance)
     yield head(title)
     yield _header(title, note, created, list(made))
     yield f"<main>\n{_summary(analyses)}"
+    yield from exam_section(exams)
     yield from _cards([entry for entry in entries if entry.analysis.error is None])
     yield from _failures([a for a in analyses if a.error is not None])
     yield "</main>\n"
@@ -139,21 +153,26 @@ def _card(entry: Entry, number: int) -> str:
         alt = f"Thumbnail of {name}"
         shot = f'<img src="{small.uri}" width="{small.width}" height="{small.height}" alt="{alt}">'
         shot = f'<div class="shot">{shot}</div>'
+    ages = text.ages(entry.analysis)
     pixels = text.size(entry.analysis)
     facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
     facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
     warnings = [f"<li><b>Warning:</b> {safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
+    both = f'<div class="ages">{"".join(_age(*one) for one in ages)}</div>' if len(ages) > 1 else ""
+    below = "\n".join(filter(None, (both, picture_measures(entry.analysis.biometry or ()))))
     pieces = [
         f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
         shot,
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {safe(folder)}</span></p>" if folder else "</p>"),
-        _answer(plane) if plane or not text.dated(entry.analysis) else "",
+        _answer(plane) if plane or not (ages or entry.analysis.biometry) else "",
         _subplanes(entry.analysis.subplane),
-        _age(entry.analysis),
+        _age(*ages[0]) if len(ages) == 1 else "",
         f'<p class="facts">{" · ".join(f"<span>{safe(fact)}</span>" for fact in facts)}</p>' if facts else "",
         f'<ul class="warnings">{"".join(warnings)}</ul>' if warnings else "",
-        "</div>\n</article>\n",
+        "</div>",
+        f'<div class="below">\n{below}\n</div>' if below else "",
+        "</article>\n",
     ]
     return "\n".join(piece for piece in pieces if piece)
 
@@ -179,16 +198,14 @@ def _subplanes(found: PlaneScores | None) -> str:
     return _bars(found, "Sub-plane: none is likely enough" if found.abstained else "Sub-plane", "bars sub")
 
 
-def _age(analysis: Analysis) -> str:
-    """The age and its two intervals, each by its name; of a dated head only."""
-    found = text.dated(analysis)
-    if found is None or found.days is None:
-        return ""
+def _age(name: str, found: AgeEstimate, alone: str) -> str:
+    """One age and its two intervals, each by its name."""
     rows = {
-        "Gestational age by the head": age_text(found.days),
+        _AGES.get(name, "Gestational age by the head"): age_text(found.days or 0),
         text.WITH_SPREAD: text.span(found.low, found.high),
-        f"{text.MODEL_ALONE} ({100 * found.level:.0f} %)": text.span(found.model_low, found.model_high),
     }
+    if found.model_low is not None or found.model_high is not None:
+        rows[f"{alone} ({100 * found.level:.0f} %)"] = text.span(found.model_low, found.model_high)
     cells = "".join(f"<div><dt>{safe(name)}</dt><dd>{safe(value)}</dd></div>" for name, value in rows.items())
     return f'<dl class="age">{cells}</dl>'
 
@@ -243,8 +260,3 @@ def _table_head(kind: str, columns: Sequence[str]) -> str:
 
 def _short(sha256: str) -> str:
     return f"{sha256[:12]}…" if len(sha256) > 12 else sha256
-
-
-def safe(value: object) -> str:
-    """Escaped for HTML, without control characters."""
-    return escape(text.printable(value), quote=True)

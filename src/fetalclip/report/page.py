@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from fetalclip.frame import Frame
 from fetalclip.report.draw import thumbnail
 from fetalclip.report.html import Entry, page
 from fetalclip.report.text import printable
-from fetalclip.result import AgeEstimate, Analysis, InputInfo, PlaneScores
+from fetalclip.result import AgeEstimate, Analysis, Exam, InputInfo, Measurement, PlaneScores
+
+Item = Analysis | PlaneScores | AgeEstimate | Measurement | Exam
+"""What a page takes."""
 
 _SIDE, _MANY, _SMALL_SIDE = 320, 500, 200  # pixels; after so many pictures thumbnails get smaller
 
@@ -23,7 +27,8 @@ class Report:
     """Results on one page.
 
     Args:
-        items: results to show, in this order: ``Analysis``, ``PlaneScores`` or ``AgeEstimate``.
+        items: results to show, in this order: ``Analysis``, ``PlaneScores``, ``AgeEstimate``, ``Measurement``; every
+            ``Exam`` stands before the pictures.
         title: the page's title.
         note: a sentence shown as a banner (for example that the pictures are simulated), or empty.
         created: when; the moment of saving if not given.
@@ -34,37 +39,33 @@ class Report:
 
     def __init__(
         self,
-        *items: Analysis | PlaneScores | AgeEstimate,
+        *items: Item,
         title: str = "Fetal ultrasound report",
         note: str = "",
         created: datetime | None = None,
     ) -> None:
         self.title, self.note, self.created = title, note, created
         self._entries: list[Entry] = []
+        self._exams: list[Exam] = []
         for item in items:
             self.add(item)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self._exams)
 
-    def add(self, item: Analysis | PlaneScores | AgeEstimate, frame: Frame | None = None) -> None:
+    def add(self, item: Item, frame: Frame | None = None) -> None:
         """Add one result, with its picture where there is one; only a small encoded thumbnail is kept.
 
         Raises:
             UsageError: an item of another type.
         """
-        if isinstance(item, PlaneScores):
-            item = Analysis(_read_as(frame), plane=item)
-        if isinstance(item, AgeEstimate):
-            item = Analysis(_read_as(frame), warnings=item.warnings, age=item)
-        if not isinstance(item, Analysis):
-            raise UsageError(
-                f"a report item of type {type(item).__name__}",
-                "Analysis, PlaneScores or AgeEstimate",
-                "Report(*model.analyze(paths))",
-            )
+        if isinstance(item, Exam):
+            self._exams.append(item)
+            return
+        item = _as_analysis(item, frame)
         side = _SIDE if len(self._entries) < _MANY else _SMALL_SIDE
-        self._entries.append(Entry(item, thumbnail(frame, side) if frame is not None else None))
+        small = None if frame is None else thumbnail(frame, side, item.measured)
+        self._entries.append(Entry(_undrawn(item), small))
 
     def html(self) -> str:
         """The whole page."""
@@ -92,7 +93,37 @@ class Report:
         return target
 
     def _pieces(self) -> Iterable[str]:
-        return page(self.title, self.note, self.created or datetime.now().astimezone(), self._entries)
+        return page(self.title, self.note, self.created or datetime.now().astimezone(), self._entries, self._exams)
+
+
+def _as_analysis(item: Item, frame: Frame | None) -> Analysis:
+    """One result as the analysis of its picture.
+
+    Raises:
+        UsageError: an item of another type.
+    """
+    if isinstance(item, PlaneScores):
+        return Analysis(_read_as(frame), plane=item)
+    if isinstance(item, Measurement):
+        return Analysis(_read_as(frame), biometry=(item,))
+    if isinstance(item, AgeEstimate):
+        if item.method == "biometry":
+            return Analysis(_read_as(frame), warnings=item.warnings, biometry_age=item)
+        return Analysis(_read_as(frame), warnings=item.warnings, age=item)
+    if not isinstance(item, Analysis):
+        raise UsageError(
+            f"a report item of type {type(item).__name__}",
+            "Analysis, PlaneScores, AgeEstimate, Measurement or Exam",
+            "Report(*model.analyze(paths))",
+        )
+    return item
+
+
+def _undrawn(item: Analysis) -> Analysis:
+    """The analysis without outlines, which the small picture holds already: a page may have thousands."""
+    if not item.biometry:
+        return item
+    return replace(item, biometry=tuple(replace(one, drawing=()) for one in item.biometry))
 
 
 def _read_as(frame: Frame | None) -> InputInfo:

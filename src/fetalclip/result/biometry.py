@@ -156,7 +156,7 @@ class Measurement:
         return growth.Size(self.name, self.value, self.definition)
 
     def _noted(self, more: str) -> Measurement:
-        return replace(self, note="; ".join(filter(None, (self.note, more))))
+        return self if more in self.note else replace(self, note="; ".join(filter(None, (self.note, more))))
 
 
 @dataclass(frozen=True)
