@@ -37,7 +37,7 @@ from fetalclip.preprocess import prepare
 NOT_ULTRASOUND, NO_ANATOMY = "not ultrasound", "no anatomy"
 SOURCES = ("planes", "hc18", "simulated", "reject")
 HC18_VALIDATION = 1  # fold of HC18 that nothing is fitted to
-_FORMAT = 9  # raise when what is drawn or how it is prepared changes
+_FORMAT = 10  # raise when what is drawn or how it is prepared changes
 
 
 @dataclass(frozen=True)
