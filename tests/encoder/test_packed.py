@@ -40,6 +40,8 @@ def test_images_are_the_same(tower, batch):
 def test_bfloat16_stays_close(tower):
     x = torch.randn(3, 3, 28, 28)
     half = copy.deepcopy(tower).bfloat16()
+    if not can_pack(half, "cpu"):
+        pytest.skip("this processor has no bfloat16 in oneDNN")
     found = pack(half)(x.bfloat16()).float()
     assert cosine_similarity(found, tower(x)).min() >= 0.999
 
