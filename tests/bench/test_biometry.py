@@ -156,6 +156,8 @@ def test_every_picture_of_the_split_counts(root: Path) -> None:
     assert null["hc_mm"] == pytest.approx(train.mean())
     assert null["mae_mm"] == pytest.approx(np.abs(train.mean() - truth).mean())
     assert sum(part.metrics[0].found.n for part in result.subgroups) == result.n
+    bands = {part.name: part.metrics[0].found.n for part in result.subgroups}
+    assert bands["22w0d to 27w6d (HC 198 to 264 mm)"] == ((truth >= 198) & (truth < 264)).sum() > 0
 
 
 def test_reasons_are_counted_without_their_numbers(root: Path) -> None:

@@ -224,9 +224,10 @@ def _bands(heads: Measures, keys: Sequence[str]) -> tuple[Subgroup, ...]:
     spans = list(zip([0.0, *edges], [*edges, np.inf], strict=True))
     names = [f"below {age_text(7 * weeks[0])} (HC < {edges[0]:.0f} mm)"]
     names += [
-        f"{age_text(7 * week)} and later (HC {low:.0f}" + (" mm or more)" if high == np.inf else f" to {high:.0f} mm)")
-        for week, (low, high) in zip(weeks, spans[1:], strict=True)
+        f"{age_text(7 * first)} to {age_text(7 * last - 1)} (HC {low:.0f} to {high:.0f} mm)"
+        for (first, last), low, high in zip(BANDS, edges, edges[1:], strict=False)
     ]
+    names.append(f"{age_text(7 * weeks[-1])} and later (HC {edges[-1]:.0f} mm or more)")
     parts = []
     for name, (low, high) in zip(names, spans, strict=True):
         part = heads.where((heads.truth >= low) & (heads.truth < high))
