@@ -119,7 +119,7 @@ def render(config: Mapping[str, Any]) -> str:
             "",
             "Split: the frozen file `assets/splits/split-v1.csv`, by patient (FETAL_PLANES_DB and head structures"
             " share one key) or by examination (HC18). The published test side and HC18's fold 0 were never trained,"
-            " tuned or selected on. The landmark file (CC BY-NC-SA) was not read.",
+            " tuned or selected on. The landmark file (CC BY-NC-SA) was read for measuring only.",
             "",
             *_cross_fit(config),
             "",
@@ -128,6 +128,8 @@ def render(config: Mapping[str, Any]) -> str:
             *_measured(results.get("bench_planes"), ""),
             *_measured(results.get("bench_subplanes"), "### Sub-planes of the brain"),
             *_measured(results.get("bench_ga"), "### Gestational age"),
+            *_measured(results.get("bench_head-segmentation"), "### Masks of the head"),
+            *_measured(results.get("bench_biometry"), "### Biometry"),
             *(line for key in rows.BLOCKS if key in results for line in rows.section(key, results[key])),
             "## Limits",
             "",

@@ -208,13 +208,21 @@ def _evaluation_data(model: Subject) -> Found:
     measured = protocols(model.config)
     if not measured:
         return Found(False, note="nothing was measured")
-    if unknown := [name for name in measured if name not in _MEASURED_ON]:
+    told = {name: _sets(name, result) for name, result in measured.items()}
+    if unknown := [name for name, sets in told.items() if not sets]:
         return Found(False, note=f"what {', '.join(unknown)} was measured on is not known here")
-    names = dict.fromkeys(data for name in measured for data in _MEASURED_ON[name])
-    where = tuple(f"{name}: {LICENSES[name].url}" for name in names)
-    return Found(
-        True, where, tuple(sorted({LICENSES[name].license for name in names})), "the test sides of the frozen split"
-    )
+    sets = {name: license_ for named in told.values() for name, license_ in named.items()}
+    where = tuple(f"{name}: {LICENSES[name].url}" if name in LICENSES else name for name in sets)
+    return Found(True, where, tuple(sorted(set(sets.values()))), "the test sides of the frozen split")
+
+
+def _sets(protocol: str, result: Mapping[str, Any]) -> dict[str, str]:
+    """Data sets that a result says it was measured on, or its protocol always is, and their licences."""
+    data = inner(result, "provenance").get("data")
+    told = [one for one in data if isinstance(one, Mapping)] if isinstance(data, list) else []
+    given = {str(one.get("name", "")): str(one.get("license", "")) for one in told}
+    names = tuple(given) or _MEASURED_ON.get(protocol, ())
+    return {name: LICENSES[name].license if name in LICENSES else spdx(given[name]) or given[name] for name in names}
 
 
 def _datasets(model: Subject) -> Found:
