@@ -47,7 +47,7 @@ def answered(folds: list[Heads], out: int) -> Ages:
     groups = [group for heads in others for group in heads.groups]
     rule = fit_age_rule(np.concatenate([h.scores for h in others]), np.concatenate([h.age for h in others]), groups)
     said, heads = rule(folds[out].scores), folds[out]
-    days, low, high = (np.round(values) for values in (said.days, said.low, said.high))  # whole, as users get them
+    days, low, high = np.round(said.days), np.floor(said.low), np.ceil(said.high)  # whole, as users get them
     return Ages(heads.hc, heads.groups, days, low, high, np.array([bool(d) for d in said.doubts]))
 
 

@@ -113,7 +113,9 @@ def test_the_age_of_a_measured_head_is_where_it_is_the_median():
     hc = Measurement("HC", median_hc(150), low=median_hc(147), high=median_hc(153))
     found, why = biometry_age([hc])
     assert why == ""
-    assert (found.days, found.model_low, found.model_high, found.method) == (150, 147, 153, "biometry")
+    assert (found.days, found.method) == (150, "biometry")
+    assert found.model_low in (146, 147)  # whole days, outwards
+    assert found.model_high in (153, 154)
     assert found.low < 147 < 153 < found.high
     assert found.reference
 

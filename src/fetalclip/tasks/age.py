@@ -183,8 +183,8 @@ class AgeTask:
             MEANING,
             self.rule.level,
             "; ".join(notes),
-            round(low),
-            round(high),
+            math.floor(low),  # outwards: to the nearest day, the interval held 1 in 100 heads less on held folds
+            math.ceil(high),
         )
 
 

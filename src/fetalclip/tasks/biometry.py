@@ -120,8 +120,8 @@ def biometry_age(measures: Sequence[Measurement]) -> tuple[AgeEstimate | None, s
         AGE_MEANING,
         hc.level,
         "; ".join(notes),
-        round(low) if known else None,
-        round(high) if known else None,
+        math.floor(low) if known else None,
+        math.ceil(high) if known else None,
     )
     return found, ""
 
