@@ -12,7 +12,7 @@ from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
 from fetalclip.cli.bench_masks import MASK_COMMANDS
 from fetalclip.cli.bench_run import Task, folder, perform
-from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Versus, WriteCard
+from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Side, Versus, WriteCard
 from fetalclip.cli.output import Voice, json_line, printable
 from fetalclip.errors import UsageError
 
@@ -96,7 +96,6 @@ Truth = Annotated[
         help="Of --scores or --predictions: filename, pixel size(mm), head circumference (mm).",
     ),
 ]
-Side = Annotated[str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")]
 BlandAltman = Annotated[
     Path | None, typer.Option("--plot", metavar="F.png", help="Draw the Bland-Altman plot: error against size.")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fetalclip.cli.bench_run import Task, folder, perform
-from fetalclip.cli.options import AsJson, First, Model, Plot, ReportFile, Root, Versus, WriteCard
+from fetalclip.cli.options import AsJson, First, Model, Plot, ReportFile, Root, Side, Versus, WriteCard
 from fetalclip.cli.output import Voice
 from fetalclip.errors import UsageError
 
@@ -28,9 +28,7 @@ def head_segmentation(  # noqa: PLR0913  (one parameter per option)
     head: Annotated[str, typer.Option("--head", metavar="H", help="A head of the model, or a head folder.")] = "head",
     predictions: Counts = None,
     versus: Versus = None,
-    split: Annotated[
-        str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")
-    ] = "test",
+    split: Side = "test",
     n: First = None,
     plot: Plot = None,
     report: ReportFile = None,

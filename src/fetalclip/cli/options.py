@@ -56,3 +56,4 @@ Heads = Annotated[
     list[str] | None,
     typer.Option("--head", metavar="H", help="Head whose masks are measured: a name or a folder. Repeatable."),
 ]
+Side = Annotated[str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")]

@@ -7,6 +7,7 @@ import math
 import platform
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,7 +58,7 @@ class AnyRecipe(Protocol):
         ...
 
 
-class Run:
+class Run(ABC):
     """One run: modules, optimiser, and the folder it leaves behind.
 
     A training sets ``optimiser`` (its groups carry their ``peak`` rate) and ``steps`` (of an epoch), says what its
@@ -76,19 +77,19 @@ class Run:
         self._recipe = recipe
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
+    @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
         """What is trained, by its name in the checkpoint; the first is put into training mode."""
-        raise NotImplementedError
 
+    @abstractmethod
     def epoch_batches(self, epoch: int) -> Iterator[Any]:
         """The batches of an epoch, the same whenever it is asked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, batch: Any) -> Tensor:
         """The loss of a batch."""
-        raise NotImplementedError
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027  (most runs do nothing)
         """What is done to the modules after each step."""
 
     def look_back(self) -> dict[str, Any]:

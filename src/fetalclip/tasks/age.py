@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -172,20 +173,32 @@ class AgeTask:
         if ages.doubts[i]:
             return no_age(ages.doubts[i])
         days, low, high = float(ages.days[i]), float(ages.low[i]), float(ages.high[i])
-        wide = widen(low, high)
-        notes = (*wide.notes, *((REDATING_NOTE,) if days >= REDATING_ENDS else ()))
-        return AgeEstimate(
-            round(days),
-            math.floor(wide.low),
-            math.ceil(wide.high),
-            METHOD,
-            growth.REFERENCE,
-            MEANING,
-            self.rule.level,
-            "; ".join(notes),
-            math.floor(low),  # outwards: to the nearest day, the interval held 1 in 100 heads less on held folds
-            math.ceil(high),
+        return dated(
+            days, (low, high), AgeEstimate(None, None, None, METHOD, growth.REFERENCE, MEANING, self.rule.level)
         )
+
+
+def dated(days: float, bounds: tuple[float, float], told: AgeEstimate, known: bool = True) -> AgeEstimate:
+    """An age in whole days with both intervals, and the notes that go with it.
+
+    Args:
+        days: the estimate.
+        bounds: the method's own interval, days.
+        told: method, meaning, reference and level.
+        known: whether the method has an interval of its own; otherwise only the one with the chart's spread is told.
+    """
+    wide = widen(*bounds)
+    # Outwards: to the nearest day, the interval held 1 in 100 heads less on held folds.
+    own = (math.floor(bounds[0]), math.ceil(bounds[1])) if known else (None, None)
+    return replace(
+        told,
+        days=round(days),
+        low=math.floor(wide.low),
+        high=math.ceil(wide.high),
+        note="; ".join((*wide.notes, *((REDATING_NOTE,) if days >= REDATING_ENDS else ()))),
+        model_low=own[0],
+        model_high=own[1],
+    )
 
 
 def no_age(why: str) -> AgeEstimate:

@@ -5,7 +5,6 @@ A head draws on the planes it was made for only: on any other picture its mask w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,11 @@ from pathlib import Path
 from fetalclip.caliper import measure_all
 from fetalclip.clinical import growth
 from fetalclip.clinical.age import IndependentAge
-from fetalclip.clinical.dating import REDATING_ENDS, REDATING_NOTE, widen
 from fetalclip.clinical.growth import FIRST_DAY, LAST_DAY
 from fetalclip.frame import Frame
 from fetalclip.models.mask_head import HeadConfig
 from fetalclip.result import AgeEstimate, Measurement, PlaneScores, Segmentation
+from fetalclip.tasks.age import dated
 from fetalclip.tasks.segment import Segmenter
 
 AGE_METHOD = "biometry"
@@ -109,21 +108,8 @@ def biometry_age(measures: Sequence[Measurement]) -> tuple[AgeEstimate | None, s
     known = hc.low is not None and hc.high is not None
     low, high = (_day(mm) for mm in ((hc.low, hc.high) if known else (hc.mm, hc.mm)))
     low, high = FIRST_DAY if low is None else low, LAST_DAY if high is None else high
-    wide = widen(low, high)
-    notes = (*wide.notes, *((REDATING_NOTE,) if days >= REDATING_ENDS else ()))
-    found = AgeEstimate(
-        round(days),
-        math.floor(wide.low),
-        math.ceil(wide.high),
-        AGE_METHOD,
-        growth.REFERENCE,
-        AGE_MEANING,
-        hc.level,
-        "; ".join(notes),
-        math.floor(low) if known else None,
-        math.ceil(high) if known else None,
-    )
-    return found, ""
+    told = AgeEstimate(None, None, None, AGE_METHOD, growth.REFERENCE, AGE_MEANING, hc.level)
+    return dated(days, (low, high), told, known), ""
 
 
 def _day(hc_mm: float | None) -> float | None:

@@ -134,10 +134,14 @@ class Segmenter:
         there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
         self.folders: dict[str, Path] = {path.name: path for path in there if not path.name.startswith(".")}
         self._ready: dict[Path, SegmentTask] = {}
+        self._configs: dict[Path, HeadConfig] = {}
 
     def config(self, head: str | Path) -> HeadConfig:
         """What a head is, without its weights; arguments and errors as `task`."""
-        return read_head_config(self._folder(head))
+        folder = self._folder(head)
+        if folder not in self._configs:  # asked for every picture
+            self._configs[folder] = read_head_config(folder)
+        return self._configs[folder]
 
     def task(self, head: str | Path) -> SegmentTask:
         """A head by the name of its folder within the model, or by a folder anywhere.
