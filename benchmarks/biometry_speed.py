@@ -19,6 +19,7 @@ from PIL import Image
 
 import fetalclip as fc
 from fetalclip.caliper import measure_all
+from fetalclip.memory import keep_freed_memory
 from fetalclip.phantom import draw
 
 
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    keep_freed_memory()  # as the command line does
     model = fc.load()
 
     def measured(views: bool) -> Work:

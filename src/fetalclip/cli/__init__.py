@@ -39,6 +39,9 @@ def program() -> NoReturn:
     import sys
     import warnings
 
+    from fetalclip.memory import keep_freed_memory
+
+    keep_freed_memory()
     warnings.showwarning = _warn  # type: ignore[assignment]  # takes any arguments
     gc.set_threshold(_COLLECT_EVERY, 50, 50)
     code = main()

@@ -19,8 +19,8 @@ from fetalclip.fit.corpus import HC18_VALIDATION, Corpus, build_corpus, trained_
 from fetalclip.fit.heads import fit_to, score_heads
 from fetalclip.fit.heldout import HeldOut
 from fetalclip.fit.loop import MEAN, MIRROR, STD, Training
-from fetalclip.fit.memory import keep_freed_memory
 from fetalclip.fit.recipe import Recipe
+from fetalclip.memory import keep_freed_memory
 from fetalclip.models.weights import save_folder
 from fetalclip.tasks import SubplaneRule
 

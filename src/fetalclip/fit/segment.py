@@ -25,10 +25,10 @@ from fetalclip.disk import replacing
 from fetalclip.errors import BadRecipe, OutputError
 from fetalclip.fit.mask_loss import MaskLoss
 from fetalclip.fit.masks import MaskBatch, MaskBatches, MaskCorpus, build_masks, plain
-from fetalclip.fit.memory import keep_freed_memory
 from fetalclip.fit.run import Run
 from fetalclip.fit.segment_recipe import SegmentRecipe
 from fetalclip.fit.widen import measure_held
+from fetalclip.memory import keep_freed_memory
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
 from fetalclip.models.fingerprint import tower_sha256
 from fetalclip.models.mask_head import change_head, load_head, save_head

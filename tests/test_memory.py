@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from fetalclip.fit.memory import keep_freed_memory
+from fetalclip.memory import keep_freed_memory
 
 
 def test_asks_glibc() -> None:

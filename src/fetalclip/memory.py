@@ -1,7 +1,8 @@
-"""Keep freed memory in the process while training on a CPU.
+"""Keep freed memory in the process while a network works on a CPU.
 
 glibc hands every large freed block back to the kernel and asks for it again a moment later, and each page is cleared
-anew. A convolutional network allocates hundreds of such blocks a step: up to a third of the time was spent there.
+anew. A convolutional network allocates hundreds of such blocks a step: up to half of the time was spent there. It is
+set for the whole process, so the command line and the trainings do it and importing the package never does.
 """
 
 from __future__ import annotations
