@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("monai")
 
 from fetalclip.bench import head_segmentation, structures
 from fetalclip.bench.simulated import simulated_metrics, simulated_sets
+from fetalclip.bench.unmeasured import real_rows, refusal_metrics
+from fetalclip.data.manifest import Row
 from fetalclip.data.splits import part_of
 from fetalclip.data.structures import Outlined, load_set
 from fetalclip.errors import DataMissing, UsageError
@@ -108,3 +111,37 @@ def test_simulated_views_are_of_the_test_profile():
     np.testing.assert_array_equal(seen[2].gray, draw("femur", 2, "test").frame.gray)
     with pytest.raises(UsageError, match="head"):
         simulated_sets(["head"])
+
+
+def test_refusals_on_real_pictures_are_counted_and_told(tmp_path):
+    wanted = load_set("abdomen-view")
+    assert real_rows(wanted, tmp_path) == []  # the data set is absent
+    assert refusal_metrics(Drawer(("abdomen",)), wanted, []) == ([], [])
+    rows = []
+    for i in range(4):
+        drawn = draw("abdomen", i, "demo")
+        Image.fromarray(drawn.frame.gray).save(tmp_path / f"{i}.png")
+        rows.append(Row("fetal-planes-db", tmp_path / f"{i}.png", f"{i}.png", f"FPDB:{i}", -1, "test", "abdomen"))
+
+    class Knows:
+        def __init__(self):
+            self.at = 0
+
+        def planes(self, scans):
+            return [PlaneScores({"abdomen" if i else "brain": 0.9}) for i in range(len(scans))]
+
+        def segment(self, scans, head="head", views=True):
+            assert head == "abdomen-view"
+            made = []
+            for scan in scans:
+                masks = draw("abdomen", self.at, "demo").masks
+                blank = np.zeros(scan.gray.shape, bool)
+                made.append(Segmentation({"abdomen": masks["abdomen"] if self.at < 3 else blank}))
+                self.at += 1
+            return made
+
+    metrics, notes = refusal_metrics(Knows(), wanted, rows)
+    found = {metric.name: metric.found.value for metric in metrics}
+    assert found["real_abdomen_view_another_plane"] == 0.25
+    assert found["real_abdomen_view_refused"] >= 0.25
+    assert found["real_abdomen_view_refused"] * 4 == int(notes[0].split(", ")[1].split(" of ")[0])

@@ -5,7 +5,8 @@
   data.folds=5``.
 * Dice as the mean over pictures and with all pixels pooled; Hausdorff 95 and mean surface distance in pixels, as the
   pictures have no spacing.
-* Heads of simulated views, where asked for: the same scores on drawings that no training saw, titled so.
+* Heads of simulated views, where asked for: the same scores on drawings that no training saw, titled so, and the share
+  of real pictures of their plane that they refuse to measure.
 * Intervals are 95 % by patient (`fetalclip.metrics`).
 """
 
@@ -26,6 +27,7 @@ from fetalclip.bench.protocol import INTERVAL, cautions, check, named, sources
 from fetalclip.bench.refusals import spread
 from fetalclip.bench.simulated import COUNT, simulated_metrics, simulated_sets
 from fetalclip.bench.table import BenchResult, Metric
+from fetalclip.bench.unmeasured import real_rows, refusal_metrics
 from fetalclip.data.outlined import outlined
 from fetalclip.data.splits import part_of
 from fetalclip.data.structures import StructureSet, load_set
@@ -86,6 +88,7 @@ def run(model: SegmentModel, root: str | Path, options: Options | None = None) -
     views = min(options.limit or COUNT, COUNT)
     with progress("simulated views", views * len(drawn), options.show_progress) as step:
         more = [metric for one in drawn for metric in simulated_metrics(model, one, one.name, views, step)]
+    refused, why = _refusals(model, drawn, root, options)
     provenance = {
         "version": __version__,
         **named(model),
@@ -95,7 +98,23 @@ def run(model: SegmentModel, root: str | Path, options: Options | None = None) -
         "data": sources("head-structures"),
         "seconds": time.perf_counter() - began,
     }
-    return _result(wanted, found, provenance, [SEEN, *cautions(options.split, options.limit)], more)
+    notes = [SEEN, *why, *cautions(options.split, options.limit)]
+    return _result(wanted, found, provenance, notes, [*more, *refused])
+
+
+def _refusals(
+    model: SegmentModel, drawn: Sequence[StructureSet], root: str | Path, options: Options
+) -> tuple[list[Metric], list[str]]:
+    """Heads of simulated views on real pictures of their plane, where there are any: rows, and notes of reasons."""
+    real = [(one, spread(real_rows(one, root), options.limit)) for one in drawn]
+    metrics: list[Metric] = []
+    notes: list[str] = []
+    with progress("real pictures", sum(len(rows) for _, rows in real), options.show_progress) as step:
+        for one, rows in real:
+            more, why = refusal_metrics(model, one, rows, step)
+            metrics += more
+            notes += why
+    return metrics, notes
 
 
 def fold_heads(folder: Path | None) -> list[Path]:
