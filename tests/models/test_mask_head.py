@@ -70,6 +70,12 @@ def test_what_is_written_comes_back(made):
     assert HASH in card
 
 
+@pytest.mark.parametrize(("sources", "only"), [(["phantom"], True), (["phantom", "hc18"], False), ([], False)])
+def test_a_head_of_simulated_pictures_knows_it(folder, sources, only):
+    found = change_head(folder, data={name: {"pictures": 3, "license": "CC-BY-4.0"} for name in sources})
+    assert found.simulated is only
+
+
 def test_a_head_of_another_encoder_is_refused(made):
     with pytest.raises(BadCheckpoint, match=r"trained on the encoder abab.*this model's is cdcd"):
         load_head(made[1], "cd" * 32)

@@ -23,6 +23,7 @@ class Config:
     name: str
     plane: str
     measures: tuple[str, ...]
+    simulated: bool = False
 
 
 class Segmenter:
@@ -73,6 +74,14 @@ def test_only_the_heads_of_the_plane_draw():
     (said,) = taken.warnings
     assert said.startswith("no FL: ")
     assert refused.note in said
+
+
+def test_a_head_of_simulated_pictures_says_so():
+    segmenter = Segmenter()
+    segmenter.configs["head"] = replace(segmenter.configs["head"], simulated=True)
+    taken = BiometryTask(segmenter)(PHANTOM.frame, BRAIN)
+    assert taken.warnings[0] == "the head head was trained on simulated pictures only, not for real ones"
+    assert taken.measures[0].mm is not None
 
 
 def test_a_head_that_is_named_draws_all_its_structures_allow():

@@ -75,6 +75,11 @@ class HeadConfig:
         """Whether the head carries the encoder it was trained with."""
         return bool(self.told["encoder"].get("architecture"))
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the head was trained on simulated pictures only."""
+        return set(self.told.get("data", {})) == {"phantom"}
+
     def outset_of(self, width: int, height: int) -> dict[str, float]:
         """Structure to the pixels by which its masks lie outside it, on a picture of this size."""
         return {name: pixels * max(width, height) / side for name, (pixels, side) in self.outset.items()}
@@ -106,7 +111,7 @@ def read_head_config(folder: Path) -> HeadConfig:
     check.whole("preprocess.image_size", 32, 1024)
     check.text("weights.file", lambda v: Path(v).name == v and v.endswith(".safetensors"), "a file name")
     check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
-    for key in ("decoder", "thresholds", "outset", "widen", "training", "results"):
+    for key in ("decoder", "thresholds", "outset", "widen", "training", "results", "data"):
         check.mapping(key)
     structures: list[str] = data.get("structures") or []
     depths = data["preprocess"].get("depths")

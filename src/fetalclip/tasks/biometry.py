@@ -86,7 +86,9 @@ class BiometryTask:
             taken += _measures(drawn, self.segmenter.config(head))
         if age is not None:
             taken = [one.with_centile(age) if one.name in growth.MEASURES else one for one in taken]
-        return Taken(tuple(taken), tuple(_told(taken)))
+        only = [self.segmenter.config(head).name for head in fit if self.segmenter.config(head).simulated]
+        drawn_only = [f"the head {name} was trained on simulated pictures only, not for real ones" for name in only]
+        return Taken(tuple(taken), (*drawn_only, *_told(taken)))
 
 
 def biometry_age(measures: Sequence[Measurement]) -> tuple[AgeEstimate | None, str]:
