@@ -154,6 +154,14 @@ def test_a_shadow_across_the_shaft_is_bridged_and_two_bones_are_not() -> None:
     found = femur(parted)
     assert found.mm == pytest.approx(40.0, abs=0.3)
     assert "in pieces" in found.note
+    end = bar()
+    end[:, 225:238] = False  # what lies beyond is a ninth of the shaft: not of like size, but in its line
+    found = femur(end)
+    assert found.mm == pytest.approx(40.0, abs=0.3)
+    assert "in pieces" in found.note
+    aside = bar(length=165)
+    aside[110:122, 238:260] = True  # as large, beside the line: no part of it
+    assert femur(aside).mm == pytest.approx(33.0, abs=0.3)
     two = bar()
     two[20:32, 60:260] = True
     assert (femur(two).mm, femur(two).note) == (None, "the mask has 2 pieces of like size")

@@ -23,6 +23,8 @@ _BENT = 0.2  # of the length: how far the middle may lie off the line between th
 _THIN = 0.5  # of the shaft's thickness: thinner slices are an end or a streak
 _SOLID = 0.7  # share of the slices between the ends that must be shaft
 _APART = 0.3  # of the length: the widest gap over which two pieces are one shaft
+_PART = 0.1  # of the largest piece's pixels: smaller ones are crumbs
+_ASIDE = 0.05  # share of a piece that may lie further from the shaft's line than the shaft is thick
 _BEYOND = 2.0  # pixels past an end that the picture must still show
 
 
@@ -106,27 +108,45 @@ def find_shaft(mask: Mask, spacing: tuple[float, float], outset: float = 0.0, li
 
 
 def _one_shaft(mask: Mask, spacing: tuple[float, float]) -> Piece | str:
-    """The plausible piece, or the pieces of one shaft that a shadow parts, as one."""
-    piece = plausible(mask)
+    """The largest piece with those that shadows part from it, as one; or why there is no such piece."""
     found = window(mask)
-    if isinstance(piece, Piece) or found is None:
-        return piece
+    if found is None:
+        return plausible(mask)
     cut, corner = found
     pieces, sizes = labelled(cut)
-    large = np.flatnonzero(sizes >= LIKE * sizes.max()) + 1
-    chosen = np.isin(pieces, large)
-    largest = _slice(np.argwhere(pieces == np.argmax(sizes) + 1)[:, ::-1] * np.asarray(spacing), spacing)
-    pixels = np.argwhere(chosen)[:, ::-1] * np.asarray(spacing)
-    whole = _slice(pixels, spacing)
-    if isinstance(whole, str) or isinstance(largest, str):
-        return piece
-    gap = int(np.diff(np.flatnonzero(whole.thick > 0)).max()) - 1
-    s, t = ((pixels - whole.centre) @ np.stack([whole.along, whole.across], axis=1)).T
-    off = np.abs(t - np.polyval(whole.curve[::-1], s)) > largest.usual
-    if gap > _APART * len(whole.thick) or off.mean() > 0.05:
-        return piece  # two bones, or two parts too far apart to be sure
-    joined = kept(chosen, float(sizes[large - 1].sum() / sizes.sum()), corner)
+    if len(sizes) == 1:
+        return plausible(mask)
+    chosen = _in_line(pieces, sizes, spacing)
+    others = np.setdiff1d(np.flatnonzero(sizes >= LIKE * sizes.max()) + 1, chosen)
+    if len(chosen) == 1 or len(others):
+        return plausible(mask)  # two bones, or two parts too far apart to be sure
+    joined = kept(np.isin(pieces, chosen), float(sizes[chosen - 1].sum() / sizes.sum()), corner)
     return Piece(joined.mask, joined.corner, "; ".join(filter(None, ("the shaft is in pieces", joined.note))))
+
+
+def _in_line(
+    pieces: npt.NDArray[np.int32], sizes: npt.NDArray[np.int64], spacing: tuple[float, float]
+) -> npt.NDArray[np.int64]:
+    """Numbers of the largest piece and of those that continue it, larger ones first: one bone under a shadow."""
+    order = np.argsort(-sizes) + 1
+    chosen = [int(order[0])]
+    for number in order[1:]:
+        if sizes[number - 1] < _PART * sizes[order[0] - 1]:
+            break
+        slices = _slice(np.argwhere(np.isin(pieces, chosen))[:, ::-1] * np.asarray(spacing), spacing)
+        if isinstance(slices, str):
+            break
+        offsets = np.argwhere(pieces == number)[:, ::-1] * np.asarray(spacing) - slices.centre
+        s, t = offsets @ slices.along, offsets @ slices.across
+        low, high = slices.start, slices.start + len(slices.thick) * slices.step
+        gap = max(low - float(s.max()), float(s.min()) - high)
+        near = np.clip(s, low, high)  # beyond its ends the shaft goes on straight
+        slope = np.polyval([2.0 * slices.curve[2], slices.curve[1]], near)
+        off = np.abs(t - np.polyval(slices.curve[::-1], near) - slope * (s - near))
+        whole = max(high, float(s.max())) - min(low, float(s.min()))
+        if gap <= _APART * whole and (off > slices.usual).mean() <= _ASIDE:
+            chosen.append(int(number))
+    return np.array(chosen, dtype=np.int64)
 
 
 def _slice(pixels: Points, spacing: tuple[float, float]) -> _Slices | str:
