@@ -10,7 +10,7 @@ import pytest
 
 from fetalclip.caliper import measure
 from fetalclip.data.structures import Outlined
-from fetalclip.fit.widen import measure_held
+from fetalclip.fit.widen import measure_held, own_habit
 from fetalclip.frame import Frame
 from fetalclip.result import Segmentation
 
@@ -26,7 +26,7 @@ class Task:
     """Draws each head too large or too small by some pixels, and its views around that."""
 
     def __init__(self, axes, errors, measures=("HC",)):
-        config = SimpleNamespace(measures=measures, level=0.9)
+        config = SimpleNamespace(measures=measures, level=0.9, convention_of=lambda width, height: {})
         self.head, self.pairs = SimpleNamespace(config=config), iter(zip(axes, errors, strict=True))
 
     def __call__(self, frames):
@@ -78,3 +78,14 @@ def test_a_refused_measure_is_counted_and_one_without_truth_is_not():
     assert told["HC"]["n"] == 3
     assert told["HC"]["refused"] == 1
     assert "AC" not in told
+
+
+def test_the_habit_is_what_the_head_draws_too_far_out():
+    rng = np.random.default_rng(1)
+    axes = [(long, 0.78 * long) for long in rng.uniform(55, 85, 30)]
+    errors = rng.normal(0.8, 0.6, 30)
+    found = own_habit(Task(axes, errors, ("HC", "BPD")), rows(axes))
+    # told for a longer side of 800 pixels; these have 200
+    assert found["head"]["pixels"] * 200 / found["head"]["side"] == pytest.approx(errors.mean(), abs=0.05)
+    assert own_habit(Task(axes[:5], errors, ("HC",)), rows(axes[:5])) == {}  # too few
+    assert own_habit(Task(axes, errors, ("BPD",)), rows(axes)) == {}  # no circumference

@@ -70,6 +70,16 @@ def test_what_is_written_comes_back(made):
     assert HASH in card
 
 
+def test_the_habit_is_added_to_the_convention(folder):
+    structure = read_head_config(folder).structures[0]
+    told = {"outset": {structure: {"pixels": 1.4, "side": 800}}, "habit": {structure: {"pixels": 0.2, "side": 400}}}
+    found = change_head(folder, **told)
+    assert found.outset_of(1600, 900)[structure] == pytest.approx(2.8 + 0.8)
+    assert found.convention_of(1600, 900)[structure] == pytest.approx(2.8)
+    with pytest.raises(BadCheckpoint, match="habit"):
+        change_head(folder, habit={"nothing": {"pixels": 1, "side": 800}})
+
+
 @pytest.mark.parametrize(("sources", "only"), [(["phantom"], True), (["phantom", "hc18"], False), ([], False)])
 def test_a_head_of_simulated_pictures_knows_it(folder, sources, only):
     found = change_head(folder, data={name: {"pictures": 3, "license": "CC-BY-4.0"} for name in sources})

@@ -27,11 +27,11 @@ from fetalclip.fit.mask_loss import MaskLoss
 from fetalclip.fit.masks import MaskBatch, MaskBatches, MaskCorpus, build_masks, plain
 from fetalclip.fit.run import Run
 from fetalclip.fit.segment_recipe import SegmentRecipe
-from fetalclip.fit.widen import measure_held
+from fetalclip.fit.widen import measure_held, own_habit
 from fetalclip.memory import keep_freed_memory
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
 from fetalclip.models.fingerprint import tower_sha256
-from fetalclip.models.mask_head import change_head, load_head, save_head
+from fetalclip.models.mask_head import change_head, load_head, read_head_config, save_head
 from fetalclip.preprocess.pipeline import normalise
 from fetalclip.tasks.segment import SegmentTask
 
@@ -226,10 +226,21 @@ def _one(
     own = None if recipe.model.frozen else training.tower
     folder = save_head(training.drawer.decoder, config, out / (recipe.name or wanted.name), own)
     if sides[1] and wanted.measures:
-        task = SegmentTask(model.encoder, load_head(folder, model.encoder.tower_sha256))
-        factors, told = measure_held(task, sides[1])
-        change_head(folder, widen=factors, results={**results, "validation_measures": told})
+        calibrate_head(folder, model, sides[1])
     return folder
+
+
+def calibrate_head(folder: Path, model: FetalCLIP, held: Sequence[Outlined]) -> None:
+    """Find a head's habit, then its intervals, on pictures it was not trained on, and write both into its folder."""
+
+    def task() -> SegmentTask:
+        return SegmentTask(model.encoder, load_head(folder, model.encoder.tower_sha256))
+
+    change_head(folder, habit={}, widen={})
+    change_head(folder, habit=own_habit(task(), held))
+    factors, told = measure_held(task(), held)
+    results = dict(read_head_config(folder).told["results"])
+    change_head(folder, widen=factors, results={**results, "validation_measures": told})
 
 
 def _best(scores: np.ndarray) -> int:
@@ -278,6 +289,7 @@ def _config(
         "plane": wanted.plane,
         "measures": list(wanted.measures),
         "outset": {name: {"pixels": pixels, "side": side} for name, (pixels, side) in wanted.outset.items()},
+        "habit": {},
         "shapes": dict(wanted.shapes),
         "convention": wanted.convention,
         "encoder": encoder,

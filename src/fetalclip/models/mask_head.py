@@ -42,6 +42,7 @@ class HeadConfig:
         plane: on which it is asked for; empty for any.
         measures: symbols of what is measured from its masks.
         outset: structure to (pixels, side), see `fetalclip.data.structures.StructureSet`.
+        habit: the same of what the head itself draws further out than its annotators, found on validation.
         shapes: structure to ``ellipse`` where its masks are tidied to one, see the same.
         thresholds: structure to the probability from which a pixel belongs to it, chosen on validation.
         widen: measure to the factor from the spread over looks to its interval, chosen on validation.
@@ -58,6 +59,7 @@ class HeadConfig:
     plane: str
     measures: tuple[str, ...]
     outset: Mapping[str, tuple[float, float]]
+    habit: Mapping[str, tuple[float, float]]
     shapes: Mapping[str, str]
     thresholds: Mapping[str, float]
     widen: Mapping[str, float]
@@ -81,7 +83,14 @@ class HeadConfig:
         return set(self.told.get("data", {})) == {"phantom"}
 
     def outset_of(self, width: int, height: int) -> dict[str, float]:
-        """Structure to the pixels by which its masks lie outside it, on a picture of this size."""
+        """Structure to the pixels by which the head's masks lie outside it, on a picture of this size."""
+        found = self.convention_of(width, height)
+        for name, (pixels, side) in self.habit.items():
+            found[name] = found.get(name, 0.0) + pixels * max(width, height) / side
+        return found
+
+    def convention_of(self, width: int, height: int) -> dict[str, float]:
+        """Structure to the pixels by which its annotators' masks lie outside it, on a picture of this size."""
         return {name: pixels * max(width, height) / side for name, (pixels, side) in self.outset.items()}
 
 
@@ -111,7 +120,7 @@ def read_head_config(folder: Path) -> HeadConfig:
     check.whole("preprocess.image_size", 32, 1024)
     check.text("weights.file", lambda v: Path(v).name == v and v.endswith(".safetensors"), "a file name")
     check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
-    for key in ("decoder", "thresholds", "outset", "widen", "training", "results", "data"):
+    for key in ("decoder", "thresholds", "outset", "habit", "widen", "training", "results", "data"):
         check.mapping(key)
     structures: list[str] = data.get("structures") or []
     depths = data["preprocess"].get("depths")
@@ -137,7 +146,8 @@ def read_head_config(folder: Path) -> HeadConfig:
         structures=tuple(structures),
         plane=data.get("plane", ""),
         measures=tuple(data.get("measures", [])),
-        outset=_outset(check, data.get("outset", {}), structures),
+        outset=_outset(check, "outset", structures),
+        habit=_outset(check, "habit", structures),
         shapes=shapes,
         thresholds={
             name: _number(check, "thresholds", data.get("thresholds", {}).get(name, 0.5), 0.01, 0.99)
@@ -272,13 +282,13 @@ def card(told: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", "Research software. Not a medical device.", ""])
 
 
-def _outset(check: Checker, value: Mapping[str, Any], structures: list[str]) -> dict[str, tuple[float, float]]:
+def _outset(check: Checker, key: str, structures: list[str]) -> dict[str, tuple[float, float]]:
     made = {}
-    for name, pair in value.items():
+    for name, pair in check.data.get(key, {}).items():
         if name not in structures or not isinstance(pair, Mapping):
-            raise check.wrong("outset", name, '{"structure": {"pixels": 1.4, "side": 800}}')
-        pixels = _number(check, "outset.pixels", pair.get("pixels"), -50, 50)
-        made[name] = (pixels, _number(check, "outset.side", pair.get("side"), 1, 1e5))
+            raise check.wrong(key, name, '{"structure": {"pixels": 1.4, "side": 800}}')
+        pixels = _number(check, f"{key}.pixels", pair.get("pixels"), -50, 50)
+        made[name] = (pixels, _number(check, f"{key}.side", pair.get("side"), 1, 1e5))
     return made
 
 
