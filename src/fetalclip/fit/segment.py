@@ -27,7 +27,7 @@ from fetalclip.fit.mask_loss import MaskLoss
 from fetalclip.fit.masks import MaskBatch, MaskBatches, MaskCorpus, build_masks, plain
 from fetalclip.fit.run import Run
 from fetalclip.fit.segment_recipe import SegmentRecipe
-from fetalclip.fit.widen import measure_held, own_habit
+from fetalclip.fit.widen import ENOUGH, measure_held, own_habit
 from fetalclip.memory import keep_freed_memory
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
 from fetalclip.models.fingerprint import tower_sha256
@@ -231,7 +231,12 @@ def _one(
 
 
 def calibrate_head(folder: Path, model: FetalCLIP, held: Sequence[Outlined]) -> None:
-    """Find a head's habit, then its intervals, on pictures it was not trained on, and write both into its folder."""
+    """Find a head's habit, then its intervals, on pictures it was not trained on, and write both into its folder.
+
+    Where there are enough real pictures, simulated ones have no say: they are easier.
+    """
+    real = [row for row in held if row.dataset != "phantom"]
+    held = real if len(real) >= ENOUGH else held
 
     def task() -> SegmentTask:
         return SegmentTask(model.encoder, load_head(folder, model.encoder.tower_sha256))

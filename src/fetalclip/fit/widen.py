@@ -20,7 +20,7 @@ from fetalclip.tasks.segment import SegmentTask
 
 _TOGETHER = 8  # pictures in memory at once
 _SIDE = 800.0  # pixels of the longer side that a habit is told for
-_ENOUGH = 20  # pictures, below which a mean says little
+ENOUGH = 20  # pictures, below which a mean says little
 
 
 def own_habit(task: SegmentTask, rows: Sequence[Outlined]) -> dict[str, dict[str, float]]:
@@ -46,7 +46,7 @@ def own_habit(task: SegmentTask, rows: Sequence[Outlined]) -> dict[str, dict[str
                 name = one.structures[0]
                 pixels = (value - wanted) / (2.0 * np.pi * mm) * _SIDE / max(said.masks[name].shape)
                 off[name].append(pixels)
-    enough = {name: float(np.mean(pixels)) for name, pixels in off.items() if len(pixels) >= _ENOUGH}
+    enough = {name: float(np.mean(pixels)) for name, pixels in off.items() if len(pixels) >= ENOUGH}
     return {name: {"pixels": round(pixels, 3), "side": _SIDE} for name, pixels in enough.items()}
 
 
