@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,10 @@ from fetalclip.phantom.canvas import Canvas, Field, Mask
 from fetalclip.phantom.hearts.anatomy import CHAMBERS, FourChambers, volume
 from fetalclip.phantom.hearts.cycle import Cycle
 from fetalclip.phantom.hearts.findings import FINDINGS, Plan
+from fetalclip.phantom.hearts.machine import Display, State, gain, states_of
 from fetalclip.phantom.hearts.paint import Look, paint_rest
 from fetalclip.phantom.hearts.profile import HEART_PROFILES, HeartProfile
-from fetalclip.phantom.hearts.render import Display, Renderer, State
+from fetalclip.phantom.hearts.render import Renderer
 from fetalclip.phantom.hearts.scene import VIEWS, Scene
 from fetalclip.phantom.hearts.tissue import Motion
 from fetalclip.phantom.shape import area, around, inside
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from fetalclip.frame import Cine
 
 _ROOT = 0x0FE7A2  # first word of every seed sequence of the hearts
-_ANATOMY, _FINDING, _SCENE, _CHEST, _HEART, _MOTION, _SPECKLE, _MACHINE = range(8)  # last words: streams of one clip
+_ANATOMY, _FINDING, _SCENE, _CHEST, _HEART, _BEATS, _SWAY, _SPECKLE, _MACHINE = range(
+    9
+)  # last words: streams of one clip
 _SIZES, _MOST = (64, 1024), 100_000  # pixels a side; frames
-_OUTER = 24  # pixels, room for the noise's windows
 
 STRUCTURES = ("thorax", "spine", "aorta", "heart", *CHAMBERS, "septum")
 """Structures whose masks are known in every frame; septum is what is there of the one between the ventricles."""
@@ -159,12 +161,12 @@ def draw_heart(
     motion = Motion.of(plan.heart, plan.rhythm.ejection)
     rng = stream(_MACHINE)
     renderer = Renderer(canvas, scene, plan.heart, motion, look, Display.new(rng, ranges, scene.sector))
-    renderer.set_tissue(stream(_SPECKLE), _gain(rng, ranges, scene.sector.shape))
-    rng = stream(_MOTION)
+    renderer.set_tissue(stream(_SPECKLE), gain(rng, ranges, scene.sector.shape))
+    rng = stream(_BEATS)
     rate = float(rng.uniform(*ranges.rate))
     seconds = np.arange(frames) / rate
     cycle = Cycle.of(rng, plan.rhythm, seconds)
-    states = _states(stream(_MOTION + 100), ranges, cycle, seconds)
+    states = states_of(stream(_SWAY), ranges, cycle, seconds)
     still = {name: canvas.shapes[name] for name in ("thorax", "spine", "aorta")}
     mm = scene.sector.mm
     truth = _truth(plan, scene, motion, cycle)
@@ -198,9 +200,7 @@ def _severities(finding: str | Mapping[str, float] | None, severity: float, prof
     return {name: float(asked[name]) for name in FINDINGS if asked.get(name, 0) > 0}
 
 
-def _paint(
-    canvas: Canvas, scene: Scene, heart: FourChambers, ranges: HeartProfile, rng: np.random.Generator
-) -> Look:
+def _paint(canvas: Canvas, scene: Scene, heart: FourChambers, ranges: HeartProfile, rng: np.random.Generator) -> Look:
     """Everything at rest; the heart takes its numbers from a stream of its own."""
     outline = scene.trunk.outline(scene.centre)
     surround(canvas, outline, (-6.0, 0.6), scene.fan)
@@ -216,45 +216,6 @@ def _paint(
     return look
 
 
-def _gain(rng: np.random.Generator, ranges: HeartProfile, shape: tuple[int, int]) -> Field:
-    """Gain in dB on the beam grid (depths, beams): what the depth gain leaves, weak beams at the sides and between."""
-    depth = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None]
-    beam = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
-    total = rng.uniform(*ranges.slope) * depth + rng.uniform(-1.5, 1.5) * np.sin(2 * np.pi * (depth + rng.uniform()))
-    total = total - rng.uniform(0, 6) * beam**2
-    for _ in range(2):
-        at, wide, deep = rng.uniform(-1, 1), rng.uniform(0.05, 0.25), rng.uniform(*ranges.shade)
-        total = total - (rng.random() < 0.5) * deep * np.exp(-(((beam - at) / wide) ** 2))
-    return np.asarray(total, dtype=np.float32)
-
-
-def _states(rng: np.random.Generator, ranges: HeartProfile, cycle: Cycle, seconds: Field) -> tuple[State, ...]:
-    """The cycle with the sway of chest and hand, the slow change of the plane, and fresh noise."""
-    travel, slow = rng.uniform(*ranges.travel), rng.uniform(0.4, 1.1)  # mm; breaths per second
-    way, late = rng.uniform(0, 2 * np.pi, 2)
-    drift = rng.uniform(-0.4, 0.4, 2) * travel  # mm per second
-    breath = travel * (np.sin(2 * np.pi * slow * seconds + late) - np.sin(late))
-    turned = np.radians(rng.uniform(-1.5, 1.5)) * np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * seconds)
-    plane = rng.uniform(0, 2 * np.pi) + rng.uniform(*ranges.drift) * seconds
-    noise = rng.integers(0, _OUTER, (len(seconds), 2))
-    return tuple(
-        State(
-            contraction=float(cycle.contraction[i]),
-            kick=float(cycle.kick[i]),
-            mitral=float(cycle.mitral[i]),
-            tricuspid=float(cycle.tricuspid[i]),
-            shift=(
-                float(breath[i] * np.cos(way) + drift[0] * seconds[i]),
-                float(breath[i] * np.sin(way) + drift[1] * seconds[i]),
-            ),
-            turned=float(turned[i]),
-            plane=float(plane[i]),
-            noise=(int(noise[i, 0]), int(noise[i, 1])),
-        )
-        for i in range(len(seconds))
-    )
-
-
 def _truth(plan: Plan, scene: Scene, motion: Motion, cycle: Cycle) -> dict[str, float]:
     heart, rhythm = plan.heart, plan.rhythm
     scale = np.array(scene.half)
@@ -264,10 +225,9 @@ def _truth(plan: Plan, scene: Scene, motion: Motion, cycle: Cycle) -> dict[str, 
     volumes = [volume(motion.forward(heart.chambers["LV"], end, 0.0) * scale) for end in ends]
     trunk = scene.trunk
     whole, chest_area = heart.outline * scale, 0.25 * np.pi * trunk.long * trunk.short
-    usual = replace(rhythm)
     return {
         "weeks": scene.weeks,
-        "heart_rate_bpm": usual.bpm,
+        "heart_rate_bpm": rhythm.bpm,
         "ejection_fraction": 1 - volumes[1] / volumes[0],
         "ctr": around(whole) / sizes.perimeter(trunk.long, trunk.short),
         "ctr_area": area(whole) / chest_area,

@@ -34,7 +34,7 @@ class Plan:
     @classmethod
     def new(cls, rng: np.random.Generator, bpm: tuple[float, float]) -> Plan:
         """A healthy heart; ``bpm`` is the range of its rate."""
-        size = float(np.clip(rng.normal(0.485, 0.018), 0.44, 0.525))
+        size = float(np.clip(rng.normal(0.505, 0.018), 0.46, 0.545))
         axis = float(np.clip(rng.normal(45, 7), 30, 60))
         return cls(FourChambers.new(rng), Rhythm.new(rng, float(rng.uniform(*bpm))), size, axis)
 

@@ -121,9 +121,9 @@ def leaflets(heart: FourChambers, mitral: float, tricuspid: float) -> list[Field
         room = heart.chambers[name]
         mouth = room[room[:, 0] < room[:, 0].min() + 0.25 * np.ptp(room[:, 0])]
         if name == "RV":
-            inner, outer = float(mouth[:, 1].max()), float(mouth[:, 1].min())
+            inner, outer = float(mouth[:, 1].max()), float(mouth[:, 1].min()) - 0.05
         else:
-            inner, outer = float(mouth[:, 1].min()), float(mouth[:, 1].max())
+            inner, outer = float(mouth[:, 1].min()), float(mouth[:, 1].max()) + 0.05
         wide = outer - inner
         inner -= 0.3 * heart.bridge * wide
         for hinge, reach in ((inner, 0.54 * (1 - heart.bridge)), (outer, -0.54 * (1 + 0.6 * heart.bridge))):

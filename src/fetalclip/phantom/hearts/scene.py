@@ -79,9 +79,7 @@ class Scene:
         start = float(rng.uniform(0.0, 0.12)), float(rng.uniform(0.06, 0.20))
         at = _fit(trunk, plan.heart.sac * np.array(half), axis, start)
         angle = float(back + np.pi - left * axis)
-        return cls(
-            weeks, trunk, centre, sector, style == "fan", trunk.put(centre, *at), half, angle, -left, plan.axis
-        )
+        return cls(weeks, trunk, centre, sector, style == "fan", trunk.put(centre, *at), half, angle, -left, plan.axis)
 
     def to_picture(self, points: Field) -> Field:
         """From heart units (N, 2) to mm on the picture."""
@@ -94,9 +92,7 @@ class Scene:
         return found
 
 
-def _frame(
-    rng: np.random.Generator, ranges: HeartProfile, trunk: Trunk, style: str, size: int
-) -> tuple[Sector, Point]:
+def _frame(rng: np.random.Generator, ranges: HeartProfile, trunk: Trunk, style: str, size: int) -> tuple[Sector, Point]:
     """The sector, scaled to the chest, and the place of the chest's middle in mm."""
     fill = _FILL * (0.80 if style == "fan" else 1.0) / float(rng.uniform(*ranges.margin))
     across, down = trunk.extent

@@ -16,10 +16,10 @@ from fetalclip.phantom.hearts.anatomy import CHAMBERS, FourChambers, volume
 from fetalclip.phantom.hearts.cycle import rise
 
 REACH = 1.45  # heart units, tissue farther from the heart's middle does not move with the beat
-_CELLS = 44  # of the inverse's table along each side
+_CELLS = 40  # of the inverse's table along each side
 _LEVELS = np.linspace(-0.05, 1.05, 9)  # contraction
-_KICKS = np.array([0.0, 0.5, 1.0])
-_STEPS = 9  # of the inverse's iteration
+_KICKS = np.array([0.0, 1.0])
+_STEPS = 5  # of the inverse's iteration
 
 
 @dataclass(frozen=True)
