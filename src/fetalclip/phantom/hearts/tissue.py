@@ -19,6 +19,7 @@ REACH = 1.45  # heart units, tissue farther from the heart's middle does not mov
 _CELLS = 40  # of the inverse's table along each side
 _LEVELS = np.linspace(-0.05, 1.05, 9)  # contraction
 _KICKS = np.array([0.0, 1.0])
+_ALONG = np.array([0.55, 1.0])  # walls draw in more than length shortens; the valves' plane does the rest
 _STEPS = 5  # of the inverse's iteration
 
 
@@ -61,7 +62,7 @@ class Motion:
 
     def with_strength(self, k: float) -> Motion:
         """The same heart with its walls drawn in by ``k`` at full contraction."""
-        return replace(self, squeeze=k * np.array([1.0, 0.85, -0.22, -0.22]), pull=0.32 * k)
+        return replace(self, squeeze=k * np.array([1.0, 0.85, -0.22, -0.22]), pull=0.42 * k)
 
     def displacement(self, points: Field, contraction: float, kick: float) -> Field:
         """Where resting tissue at ``points`` (N, 2) has gone, less where it was, (N, 2)."""
@@ -75,7 +76,7 @@ class Motion:
             amount = -self.squeeze[c] * contraction - (self.kick * kick if c > 1 else 0.0)
             away = points - self.middles[c]
             rho = np.hypot(away[:, 0] / self.radii[c, 0], away[:, 1] / self.radii[c, 1])
-            out += (amount * (1 - rise((rho - 0.95) / 0.75)))[:, None] * away
+            out += (amount * (1 - rise((rho - 0.95) / 0.75)))[:, None] * away * _ALONG
         return out
 
     def forward(self, points: Field, contraction: float, kick: float) -> Field:
