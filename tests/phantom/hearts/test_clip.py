@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fetalclip.frame
 import numpy as np
 import pytest
+
+import fetalclip.frame
 from fetalclip.errors import UsageError
 from fetalclip.phantom.hearts import HEART_PROFILES, STRUCTURES, VIEWS, HeartClip, draw_heart
 

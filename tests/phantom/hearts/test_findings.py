@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fetalclip.phantom.hearts import FINDINGS, HeartClip, draw_heart
 
 # finding: truth that tells it, sign of the change
@@ -60,7 +61,7 @@ def test_a_still_shows_the_structural_findings(name: str) -> None:
     slight = drawn(name, 0.05, frames=2).picture(1).astype(float)
     near = drawn(None, frames=2).masks(1)["heart"]
     changed = np.abs(full - healthy)[near].mean()
-    assert changed > 3.0
+    assert changed > 1.5  # grey levels over all of the heart; of a hole or a lump only a part of it changes
     assert np.abs(slight - healthy)[near].mean() < 0.7 * changed
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from fetalclip.phantom.hearts import draw_heart
 
 STORED = Path(__file__).with_name("frozen.npy")  # uint16 (clips, frames, 14, 14): means times 100

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from fetalclip.phantom.hearts import draw_heart
 from fetalclip.phantom.hearts.machine import Display, State
 from fetalclip.phantom.hearts.render import PointSpread, Renderer
@@ -17,6 +18,15 @@ DISPLAY = Display(1.0, 1.6, 1.0, 0.5, haze=-30, floor=-60, rise=0, gain=5, dynam
 
 def a_renderer() -> Renderer:
     return draw_heart(2, "demo", frames=1)._renderer
+
+
+def in_plain_tissue() -> Renderer:
+    """A renderer whose picture holds nothing but tissue of one strength."""
+    renderer = a_renderer()
+    renderer._still = [np.zeros_like(field) for field in renderer._still]
+    renderer._draw_leaflets = lambda *_: None  # type: ignore[method-assign]
+    renderer._gain = np.zeros_like(renderer._gain)
+    return renderer
 
 
 def still(**change: object) -> State:
@@ -37,14 +47,17 @@ def test_speckle_is_rayleigh_before_compression(lateral: float) -> None:
     assert np.median(seen) / np.sqrt((seen**2).mean()) == pytest.approx(np.sqrt(np.log(2)), rel=0.03)
 
 
-def test_moved_scatterers_stay_rayleigh() -> None:
-    """Half way between two samples is where a look-up is smoothest."""
-    renderer = a_renderer()
-    field = renderer.spread.scatterers(np.random.default_rng(1), (400, 300))
-    whole = renderer.spread(field)[20:-20, 20:-20]
-    moved = renderer.spread(0.25 * (field[:-1, :-1] + field[1:, :-1] + field[:-1, 1:] + field[1:, 1:]))[20:-20, 20:-20]
-    assert moved.mean() / moved.std() == pytest.approx(RAYLEIGH, rel=0.05)
-    assert np.sqrt((moved**2).mean() / (whole**2).mean()) > 0.8  # under 2 dB lost
+def test_a_frame_of_plain_tissue_is_rayleigh_moved_or_not() -> None:
+    renderer = in_plain_tissue()
+    renderer.display = replace(renderer.display, haze=-60, floor=-60)
+    renderer._floor = renderer._floor * 0
+    mm = renderer.scene.sector.mm
+    power = []
+    for state in (still(), still(shift=(0.5 * mm, 0.4 * mm), contraction=0.6, turned=0.01)):
+        seen = renderer.envelope(state)[15:-15, 15:-15]
+        assert seen.mean() / seen.std() == pytest.approx(RAYLEIGH, rel=0.05)
+        power.append((seen**2).mean())
+    assert power[1] / power[0] > 0.75  # a look-up between samples smooths: under 1.3 dB
 
 
 def test_speckle_is_wider_the_deeper() -> None:
@@ -63,22 +76,22 @@ def test_speckle_is_wider_the_deeper() -> None:
 
 
 def test_speckle_moves_with_the_tissue() -> None:
-    renderer = a_renderer()
+    renderer = in_plain_tissue()
     mm = renderer.scene.sector.mm
     before = renderer.picture(still()).astype(float)
     after = renderer.picture(still(shift=(6 * mm, 0.0), noise=(5, 9))).astype(float)
-    lung = slice(120, 180), slice(60, 150)
-    carried = before[lung[0], slice(lung[1].start - 6, lung[1].stop - 6)]
-    assert alike(carried, after[lung]) > 0.7
-    assert alike(before[lung], after[lung]) < 0.4
+    part = slice(120, 180), slice(60, 150)
+    carried = before[part[0], slice(part[1].start - 6, part[1].stop - 6)]
+    assert alike(carried, after[part]) > 0.7
+    assert abs(alike(before[part], after[part])) < 0.25
 
 
 def test_speckle_changes_slowly_out_of_the_plane() -> None:
-    renderer = a_renderer()
-    lung = slice(120, 180), slice(60, 150)
-    start, near, far = (renderer.picture(still(plane=p)).astype(float)[lung] for p in (0.0, 0.2, np.pi / 2))
+    renderer = in_plain_tissue()
+    part = slice(120, 180), slice(60, 150)
+    start, near, far = (renderer.picture(still(plane=p)).astype(float)[part] for p in (0.0, 0.2, np.pi / 2))
     assert alike(start, near) > 0.85
-    assert alike(start, far) < 0.5
+    assert abs(alike(start, far)) < 0.25
 
 
 def test_tissue_is_looked_up_where_it_lay() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fetalclip.phantom.hearts.anatomy import FourChambers, volume
 from fetalclip.phantom.hearts.tissue import REACH, Motion
 from fetalclip.phantom.hearts.warp import Corner
@@ -29,7 +30,7 @@ def test_tissue_is_found_where_it_lay_at_rest(contraction: float, kick: float) -
     corner = Corner(spot[:, 0], spot[:, 1], (cells, cells))
     found = moved + np.stack([corner.look(table[..., k].ravel()) for k in (0, 1)], axis=1)
     off = np.hypot(*(found - rest).T)
-    assert np.hypot(*(moved - rest).T).max() > 0.05
+    assert np.hypot(*(moved - rest).T).max() > 0.04
     assert off.mean() < 0.005  # heart units, about 0.06 mm
     assert off.max() < 0.05
 

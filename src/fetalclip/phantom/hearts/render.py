@@ -115,7 +115,7 @@ class Renderer:
     def echoes(self, state: State) -> tuple[Field, Field, Field, Wave]:
         """Echo strength (dB), mirror-like share, shadow (dB) and scatterers of a state, each (depths, beams)."""
         c, s = np.float32(np.cos(state.plane)), np.float32(np.sin(state.plane))
-        turned = (c * self._planes[0] + s * self._planes[1]).ravel()
+        turned: Wave = np.asarray(c * self._planes[0] + s * self._planes[1], dtype=np.complex64).ravel()
         table = self.motion.inverse(state.contraction, state.kick)
         spot = Corner(*self._paths(table, state.shift, state.turned), self.shape)
         echo, mirror, loss = (spot.look(field) for field in self._still)
