@@ -2,8 +2,9 @@
 
 Pictures are compared as means of 16 x 16 pixels with what was stored when the engine was frozen. Single pixels may
 differ by a grey level between processors and versions of numpy and Pillow (fused multiply-adds, the last bit of exp
-and log10), so that a hash of pixels could fail without a change; means of 256 pixels move by hundredths then, and by
-whole grey levels with any change of anatomy, motion, gain or speckle. The stored numbers themselves are held by their
+and log10), so that a hash of pixels could fail without a change; means of 256 pixels move by about 0.003 grey levels
+when every echo is off by one part in 100,000, but by 0.4 with 0.1 dB more gain and by up to 0.7 in one block where the
+valves' plane moves a tenth more. The stored numbers themselves are held by their
 sha256, so that they are not drawn anew unnoticed.
 """
 
@@ -49,5 +50,5 @@ def test_the_stored_numbers_are_those_of_the_frozen_engine() -> None:
 def test_pictures_are_those_of_the_frozen_engine(number: int) -> None:
     stored = np.load(STORED, allow_pickle=False)[number] / 100
     off = np.abs(coarse(number) - stored)
-    assert off.mean() < 0.1
-    assert off.max() < 1.5
+    assert off.mean() < 0.02
+    assert off.max() < 0.4
