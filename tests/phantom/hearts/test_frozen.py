@@ -3,8 +3,8 @@
 Pictures are compared as means of 16 x 16 pixels with what was stored when the engine was frozen. Single pixels may
 differ by a grey level between processors and versions of numpy and Pillow (fused multiply-adds, the last bit of exp
 and log10), so that a hash of pixels could fail without a change; means of 256 pixels move by about 0.003 grey levels
-when every echo is off by one part in 100,000, but by 0.4 with 0.1 dB more gain and by up to 0.7 in one block where the
-valves' plane moves a tenth more. The stored numbers themselves are held by their
+when every echo is off by one part in 100,000, but by 0.4 with 0.1 dB more gain and by up to 0.7 in one block when the
+chambers shorten a tenth more. The stored numbers themselves are held by their
 sha256, so that they are not drawn anew unnoticed.
 """
 
