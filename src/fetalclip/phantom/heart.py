@@ -107,10 +107,10 @@ class Heart:
         mitral, tricuspid = self.cross, self.cross + self.offset
         lv, rv, la, ra = self.reach
         return {
-            "LV": _room((mitral + 0.03, lv), face(1), wall(1), self.room[0]),
-            "RV": _room((tricuspid + 0.03, rv), face(-1), wall(-1), self.room[1]),
-            "LA": _room((mitral - 0.03, la), atrial(1), wall(1), self.room[2]),
-            "RA": _room((tricuspid - 0.03, ra), atrial(-1), wall(-1), self.room[3]),
+            "LV": chamber((mitral + 0.03, lv), face(1), wall(1), self.room[0]),
+            "RV": chamber((tricuspid + 0.03, rv), face(-1), wall(-1), self.room[1]),
+            "LA": chamber((mitral - 0.03, la), atrial(1), wall(1), self.room[2]),
+            "RA": chamber((tricuspid - 0.03, ra), atrial(-1), wall(-1), self.room[3]),
         }
 
     @cached_property
@@ -212,7 +212,7 @@ class Heart:
         canvas.fill(knot, bright + rng.uniform(1, 6), soft=soft, mirror=0.2)
 
 
-def _room(ends: tuple[float, float], inner: Edge, outer: Edge, share: float) -> Field:
+def chamber(ends: tuple[float, float], inner: Edge, outer: Edge, share: float) -> Field:
     """A chamber between septum and free wall, (62, 2): flat at the valve (``ends[0]``), round at its far end."""
     t = np.linspace(0, np.pi, 32)
     u = -np.cos(t)

@@ -88,6 +88,15 @@ class Sector:
         row = (np.hypot(dx, dy) - r0) / (r1 - r0) * (depths - 1)
         return np.stack([column, row], axis=1)
 
+    @cached_property
+    def points(self) -> Field:
+        """Where the samples of the beam grid lie, (depths, beams, 2) float32 mm: the way back of ``to_grid``."""
+        r0, r1, a0, a1 = self._extent
+        depths, beams = self.shape
+        r, angle = np.linspace(r0, r1, depths)[:, None], np.linspace(a0, a1, beams)[None, :]
+        at = np.stack([self.apex[0] + r * np.sin(angle), self.apex[1] + r * np.cos(angle)], axis=-1)
+        return np.asarray(at, dtype=np.float32)
+
     def cosine(self, points: Field, normals: Field) -> Field:
         """|cos| between the beam through each point (N, 2) and its unit normal (N, 2): 1 is face on."""
         beam = points - np.asarray(self.apex)

@@ -76,21 +76,7 @@ class Thorax:
         """Draw the chest and keep its masks."""
         rng, t = canvas.rng, self.trunk
         skin = self.outline(centre)
-        lung = rng.uniform(-8, -2)
-        canvas.fill(skin, lung, loss=rng.uniform(0.0, 0.06))
-        canvas.add(skin, canvas.mottle(8, 4, 0.8) * np.float32(rng.uniform(1.2, 2.4)))
-        thick = rng.uniform(0.9, 1.5) + 0.025 * self.weeks
-        t.skin(canvas, centre, thick, rng.uniform(4, 11))
-        canvas.add(t.outline(centre, thick), -rng.uniform(5, 10))  # muscle between skin and ribs
-        deep = thick + rng.uniform(0.6, 1.2) + 0.03 * self.weeks
-        canvas.add(t.outline(centre, deep), 7.0, soft=0.6)
-        spans = []
-        for side in (-1, 1):  # one long rib on each side, sometimes cut twice
-            a, b = rng.uniform(0.3, 0.6), rng.uniform(1.6, 2.6)
-            gap = rng.uniform(a + 0.4, b) if rng.random() < 0.4 else b
-            spans += [(side * a, side * (gap - 0.06)), (side * (gap + 0.06), side * b)]
-        t.ribs(canvas, centre, deep, spans, rng.uniform(11, 19))
-        t.spine(canvas, centre)
+        chest(canvas, t, centre, self.weeks)
         self.heart.paint(canvas, t.put(centre, *self.at))
         share = rng.uniform(0.095, 0.125)  # its diameter, trunk units
         size = 0.25 * (t.long + t.short) * share
@@ -99,6 +85,27 @@ class Thorax:
         canvas.mask("thorax", skin)
         canvas.mask("aorta", aorta)
         canvas.truth["aorta_mm"] = float(size)
+
+
+def chest(canvas: Canvas, trunk: Trunk, centre: Point, weeks: float) -> None:
+    """Lungs, skin, muscle, ribs and spine of a chest about ``centre``, mm."""
+    rng, t = canvas.rng, trunk
+    skin = t.outline(centre)
+    lung = rng.uniform(-8, -2)
+    canvas.fill(skin, lung, loss=rng.uniform(0.0, 0.06))
+    canvas.add(skin, canvas.mottle(8, 4, 0.8) * np.float32(rng.uniform(1.2, 2.4)))
+    thick = rng.uniform(0.9, 1.5) + 0.025 * weeks
+    t.skin(canvas, centre, thick, rng.uniform(4, 11))
+    canvas.add(t.outline(centre, thick), -rng.uniform(5, 10))  # muscle between skin and ribs
+    deep = thick + rng.uniform(0.6, 1.2) + 0.03 * weeks
+    canvas.add(t.outline(centre, deep), 7.0, soft=0.6)
+    spans = []
+    for side in (-1, 1):  # one long rib on each side, sometimes cut twice
+        a, b = rng.uniform(0.3, 0.6), rng.uniform(1.6, 2.6)
+        gap = rng.uniform(a + 0.4, b) if rng.random() < 0.4 else b
+        spans += [(side * a, side * (gap - 0.06)), (side * (gap + 0.06), side * b)]
+    t.ribs(canvas, centre, deep, spans, rng.uniform(11, 19))
+    t.spine(canvas, centre)
 
 
 def _fit(rng: np.random.Generator, trunk: Trunk, long: float, ratio: float, axis: float) -> tuple[float, Point]:
