@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
@@ -78,7 +78,6 @@ def read_sequence(
             a picture that is damaged after its header is found while iterating.
     """
     spacing = as_spacing(mm_per_pixel)
-    single = isinstance(paths, (str, os.PathLike))
     files = _in_folder(Path(paths)) if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not files:
         raise UsageError("a sequence without a picture", "one picture or more", "read_sequence([path, ...], rate=30)")
@@ -95,10 +94,9 @@ def read_sequence(
         for index, file in enumerate(files):
             yield Shot(index, index / rate, read(file, spacing))
 
-    info = {"format": "sequence", "seconds": None, "variable_rate": False, "warnings": []}
-    source = os.fspath(paths) if single else ""  # type: ignore[arg-type]
-    cine = Cine(*size, len(files), rate, shots, spacing, source, info)
-    info["seconds"] = len(files) / rate
+    source = os.fspath(paths) if isinstance(paths, (str, os.PathLike)) else ""
+    cine = Cine(*size, len(files), rate, shots, spacing, source)  # refuses a rate that is none
+    cine.info.update(format="sequence", seconds=len(files) / rate, variable_rate=False, warnings=[])
     return cine
 
 
@@ -169,7 +167,7 @@ def _animation(source: Clip, name: str, label: str, form: str) -> Cine:
 
     warnings: list[str] = []
 
-    def shots() -> Iterator[Shot]:
+    def shots() -> Generator[Shot, None, None]:
         with _begin(source) as file, animated.opened(file, label, form) as image:
             yield from animated.shots(image, name, label, form, warnings)
 

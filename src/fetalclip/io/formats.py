@@ -87,7 +87,7 @@ def sniff_clip(head: bytes) -> str | None:
         return "GIF"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         control, data = head.find(b"acTL"), head.find(b"IDAT")
-        return "APNG" if 0 <= control and (data < 0 or control < data) else None
+        return "APNG" if control >= 0 and (data < 0 or control < data) else None
     if sniff(head) == "WEBP" and head[12:16] == b"VP8X" and len(head) > 20 and head[20] & 0x02:
         return "WEBP"
     return None

@@ -40,7 +40,7 @@ def to_pixels(frame: VideoFrame) -> Pixels:
     if luma is not None:
         return luma
     clear = any(part.is_alpha for part in frame.format.components)
-    pixels = frame.to_ndarray(format="rgba" if clear else "rgb24")
+    pixels: Pixels = np.asarray(frame.to_ndarray(format="rgba" if clear else "rgb24"), dtype=np.uint8)
     return collapse(on_black(pixels) if clear else pixels)
 
 
@@ -93,7 +93,7 @@ def turn_of(frame: VideoFrame) -> Turn:
     """
     from av.sidedata.sidedata import Type
 
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    data = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]  # the stub says str
     raw = b"" if data is None else bytes(data)
     if len(raw) < 36:
         return 1, 0, 0, 1
