@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -99,9 +100,10 @@ def find_motion(cine: Cine) -> Motion:
         said = "too little moves in the clip to tell the sector; burned-in marks are looked for as in a still"
         return Motion(found.sector, found.mask, np.zeros_like(found.mask), pictures, (said,))
     static, moving = _marks(stack, sector)
-    rows = np.arange(height) * sector.shape[0] // height
-    cols = np.arange(width) * sector.shape[1] // width
-    return Motion(*(part[rows][:, cols] for part in (sector, static, moving)), pictures)
+    rows = np.arange(height) * static.shape[0] // height
+    cols = np.arange(width) * static.shape[1] // width
+    full = [part[rows][:, cols] for part in (sector, static, moving)]
+    return Motion(full[0], full[1], full[2], pictures)
 
 
 def _sampled(shots: Iterable[Shot], stride: int) -> tuple[npt.NDArray[np.uint8], Frame | None, int]:
@@ -126,7 +128,7 @@ def _sampled(shots: Iterable[Shot], stride: int) -> tuple[npt.NDArray[np.uint8],
 def _restless(stack: npt.NDArray[np.uint8]) -> Real:
     """Share of the steps from picture to picture in which each pixel changes, float32 (h, w)."""
     share = np.zeros(stack.shape[1:], dtype=np.float32)
-    for before, after in zip(stack, stack[1:], strict=False):
+    for before, after in pairwise(stack):
         share += np.abs(after.astype(np.int16) - before) > _STEP
     return share / np.float32(len(stack) - 1)
 
