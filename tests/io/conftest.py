@@ -37,6 +37,7 @@ def clip(
         stream = target.add_stream(codec, rate=30)
         stream.width, stream.height, stream.pix_fmt = *size, form
         stream.codec_context.time_base = Fraction(1, 30)
+        stream.codec_context.thread_count = 1
         if turn is not None:
             stream.set_display_rotation(turn)
         for index in range(count):

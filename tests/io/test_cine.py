@@ -58,7 +58,7 @@ def test_every_kind_gives_its_pictures(
     assert np.abs(np.array([shot.seconds for shot in shots]) - exact).max() <= coarse
     for shot in shots[::5]:
         gray = shot.frame.gray.astype(int)
-        assert abs(gray[10, 20] - 240) < 16
+        assert abs(gray[10, 20] - 240) < 24  # 8 colours of red and green in a GIF made of rgb8
         assert gray[10, 80] < 12
         assert abs(gray[-4, 4 * shot.index + 2] - 120) < 24
 
@@ -275,7 +275,7 @@ def test_a_clip_above_the_limit_is_refused(encode_clip: Make) -> None:
         return np.zeros((height, width, 3), np.uint8)
 
     data = encode_clip("avi", "mpeg4", count=1, size=(6000, 4000), draw=black)
-    with pytest.raises(InputTooLarge, match="6000 x 4000"):
+    with pytest.raises(InputError, match="20 megapixels"):
         read_cine(data)
 
 
@@ -306,6 +306,7 @@ def faststart(encode_clip: Make) -> bytes:
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as target:
         stream = target.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.thread_count = 1
         for index in range(30):
             target.mux(stream.encode(av.VideoFrame.from_ndarray(noise(index, 96, 64), format="rgb24")))
         target.mux(stream.encode())

@@ -1,7 +1,8 @@
 """Videos through PyAV (FFmpeg): opened without trust, looked through once, then decoded frame by frame.
 
 FFmpeg is given an open file and the one container its content announces. It may open nothing else: no playlist, no
-linked file, no network.
+linked file, no network. It decodes on one thread: damaged files then fail in the same place each time, and no thread of
+FFmpeg can be waited for while Python's lock is held.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ MAX_DECODED = 4 * 10**11
 
 _DEMUXERS = {"MP4": "mov", "MOV": "mov", "MKV": "matroska", "AVI": "avi", "GIF": "gif"}
 _SECONDS = 30.0  # after which opening, or reading one packet, is given up
-_THREADS = 2
 Opener = Callable[[], BinaryIO]
 
 
@@ -75,7 +75,7 @@ class Video:
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         """The container and its stream of pictures, sizes checked."""
-        options = {"max_pixels": str(MAX_PIXELS)}
+        options = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
         with self.begin() as file:
             try:
                 container = av.open(
@@ -92,8 +92,7 @@ class Video:
             with container:
                 stream = self._stream(container)
                 stream.codec_context.options = options
-                stream.codec_context.thread_type = "AUTO"
-                stream.codec_context.thread_count = _THREADS
+                stream.codec_context.thread_count = 1
                 yield container, stream
 
     def _stream(self, container: InputContainer) -> VideoStream:
@@ -109,6 +108,12 @@ class Video:
                 f"{self.label} holds pictures of a codec that is not known", READABLE_CLIP, "export it as H.264 MP4"
             )
         width, height = stream.codec_context.width, stream.codec_context.height
+        if not width * height:  # FFmpeg's own guard forgets a size above the limit
+            raise UnreadableInput(
+                f"{self.label} tells no size of its pictures, or one above {MAX_PIXELS // 1_000_000} megapixels",
+                READABLE_CLIP,
+                "export it smaller, as H.264 MP4",
+            )
         if width * height > MAX_PIXELS:
             raise InputTooLarge(
                 f"{self.label} announces {width} x {height} pixels",
