@@ -19,7 +19,7 @@ def picture(index: int, width: int, height: int) -> np.ndarray:
     return pixels
 
 
-def clip(
+def clip(  # noqa: PLR0913  (one parameter per way to differ)
     container: str = "mp4",
     codec: str = "libx264",
     form: str = "yuv420p",

@@ -145,7 +145,12 @@ def test_animated_png_and_webp(form: str) -> None:
     pictures = [Image.new("L", (20, 10), grey) for grey in (10, 120, 240)]
     out = io.BytesIO()
     pictures[0].save(
-        out, form, save_all=True, append_images=pictures[1:], duration=[40, 40, 40], **({"lossless": True} if form == "WEBP" else {})
+        out,
+        form,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[40, 40, 40],
+        **({"lossless": True} if form == "WEBP" else {}),
     )
     cine = read_cine(out.getvalue())
     assert (cine.width, cine.height, cine.count) == (20, 10, 3)
@@ -267,7 +272,9 @@ def test_huge_pictures_are_refused_before_decoding() -> None:
         read_cine(gif + b"\0\x02\x02L\x01\0;")
     head = struct.pack(">II", 20000, 20000)
     with pytest.raises(InputTooLarge, match="20000 x 20000"):
-        read_cine(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + head + b"\x08\0\0\0\0" + b"\0" * 4 + b"\0\0\0\x08acTL" + b"\0" * 12)
+        read_cine(
+            b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + head + b"\x08\0\0\0\0" + b"\0" * 4 + b"\0\0\0\x08acTL" + b"\0" * 12
+        )
 
 
 def test_a_clip_above_the_limit_is_refused(encode_clip: Make) -> None:

@@ -1,13 +1,13 @@
 """Finds the sector and the burned-in marks of a clip from what moves in it.
 
 Echoes never stand still: speckle and noise change from picture to picture all over the sector. Text, banners and rulers
-do not change at all; the trace of an ECG, a clock or a cursor changes outside the sector. So, on copies brought down to
-a long side of at most 416 pixels, from at most 64 pictures spread evenly over the clip:
+do not change at all; the trace of an ECG, a clock or a cursor changes outside the sector. So, from pictures spread
+evenly over the clip (at most 64, brought down to a long side of at most 416 pixels, in steps 1 and 2):
 
 1. a pixel is restless when it changes by more than a few grey levels in a good share of the steps from picture to
    picture; a 7 x 7 opening leaves no thin trace;
 2. the sector is the convex hull of the largest restless area, and of each other one of at least 30 % of its size
-   (two views side by side);
+   (two views side by side), without what lies above the first echoes (the arc of a curved probe);
 3. what is bright, thin and never changes inside the sector is a mark on it.
 
 Everything else is hidden from a model. Memory does not grow with the length of the clip.
@@ -15,7 +15,6 @@ Everything else is hidden from a model. Memory does not grow with the length of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,16 +24,17 @@ import numpy.typing as npt
 from fetalclip.errors import UsageError
 from fetalclip.frame import Cine, Frame, Shot
 from fetalclip.overlay import Overlay, find_overlay
-from fetalclip.overlay.raster import Mask, Real, components, grown, hull, mean, opened, painted, shrink
+from fetalclip.overlay.raster import LONG, Gray, Mask, Real, components, grown, hull, mean, opened, painted, shrink
 
 MOST = 64
 """Most pictures that are compared."""
 
 _STEP = 6  # grey levels: more is a change, less is what a lossy codec makes of a still pixel
-_SHARE = 0.12  # of the steps, averaged over 5 x 5 pixels
+_SHARE = 0.12  # of the steps, averaged over 5 x 5 pixels: the least that is restless
+_EDGE = 0.4  # share of the middle restless pixel at which the sector ends: half of a 5 x 5 window lies outside
 _STILL = 10  # grey levels between darkest and brightest of a mark that stands still
-_BRIGHT = 60.0  # median grey level of a mark
-_BLACK = 10.0  # grey level above which a pixel is not background
+_BRIGHT = 60  # grey level that a mark has in every picture
+_BLACK = 10  # grey level above which a pixel is not background
 _SMALLEST = 0.02  # share of the picture that the sector takes at least
 _LEAST = 60  # a picture with a side shorter than this has no room for marks that could be told apart
 
@@ -87,42 +87,52 @@ def find_motion(cine: Cine) -> Motion:
     Raises:
         InputError: the clip cannot be read.
     """
-    stack, first, pictures = _sampled(cine, (cine.count or 0) // MOST)
-    if first is None:
+    seen = _Sample((cine.count or 0) // MOST)
+    for shot in cine:
+        seen.add(shot)
+    if seen.first is None:
         raise UsageError("a clip without a picture", "one picture or more")
-    height, width = first.pixels.shape[:2]
-    sector = np.zeros(stack.shape[1:], dtype=bool)
-    if len(stack) > 1 and min(stack.shape[1:]) >= _LEAST:
-        restless = _restless(stack)
-        sector = _sector(restless)
+    height, width = seen.first.height, seen.first.width
+    stack = np.stack(seen.kept)
+    sector: Mask = np.zeros(stack.shape[1:], dtype=bool)
+    if len(stack) > 1 and min(sector.shape) >= _LEAST:
+        sector = _sector(_restless(stack))
     if sector.mean() < _SMALLEST:
-        found = find_overlay(first.gray)
+        found = find_overlay(seen.first.gray)
         said = "too little moves in the clip to tell the sector; burned-in marks are looked for as in a still"
-        return Motion(found.sector, found.mask, np.zeros_like(found.mask), pictures, (said,))
-    static, moving = _marks(stack, sector)
-    rows = np.arange(height) * static.shape[0] // height
-    cols = np.arange(width) * static.shape[1] // width
-    full = [part[rows][:, cols] for part in (sector, static, moving)]
-    return Motion(full[0], full[1], full[2], pictures)
+        return Motion(found.sector, found.mask, np.zeros_like(found.mask), seen.pictures, (said,))
+    rows = np.arange(height) * len(sector) // height
+    cols = np.arange(width) * len(sector.T) // width
+    full = sector[rows][:, cols]
+    return Motion(full, *_marks(seen.low, seen.high, full), seen.pictures)
 
 
-def _sampled(shots: Iterable[Shot], stride: int) -> tuple[npt.NDArray[np.uint8], Frame | None, int]:
-    """At most `MOST` working copies (n, h, w), evenly spread, the first frame, and the number of shots.
+class _Sample:
+    """At most `MOST` working copies of a clip, evenly spread, and the darkest and brightest of each pixel.
 
     Args:
-        shots: pictures of a clip.
         stride: a guess of the pictures from one copy to the next; doubled each time there are too many.
     """
-    kept: list[npt.NDArray[np.uint8]] = []
-    first, pictures, stride = None, 0, max(1, stride)
-    for shot in shots:
-        first = first or shot.frame
-        if pictures % stride == 0:
-            kept.append(np.rint(shrink(shot.frame.gray)).astype(np.uint8))
-            if len(kept) > MOST:
-                kept, stride = kept[::2], stride * 2
-        pictures += 1
-    return np.stack(kept) if kept else np.zeros((0, 1, 1), np.uint8), first, pictures
+
+    def __init__(self, stride: int) -> None:
+        self.stride, self.pictures = max(1, stride), 0
+        self.first: Frame | None = None
+        self.kept: list[Gray] = []  # (h, w) each
+        self.low = self.high = np.zeros((0, 0), np.uint8)  # (H, W), over every picture that was ever kept
+
+    def add(self, shot: Shot) -> None:
+        """Take the next picture."""
+        self.pictures += 1
+        if (self.pictures - 1) % self.stride:
+            return
+        gray = shot.frame.gray
+        if self.first is None:
+            self.first, self.low, self.high = shot.frame, gray.copy(), gray.copy()
+        np.minimum(self.low, gray, out=self.low)
+        np.maximum(self.high, gray, out=self.high)
+        self.kept.append(np.rint(shrink(gray)).astype(np.uint8))
+        if len(self.kept) > MOST:
+            self.kept, self.stride = self.kept[::2], self.stride * 2
 
 
 def _restless(stack: npt.NDArray[np.uint8]) -> Real:
@@ -135,7 +145,11 @@ def _restless(stack: npt.NDArray[np.uint8]) -> Real:
 
 def _sector(restless: Real) -> Mask:
     """Convex hulls of the large restless areas, bool (h, w)."""
-    area = opened((mean(restless, 5, 5) > _SHARE).astype(np.float32), 7) > 0
+    share = mean(restless, 5, 5)
+    at_all = share[share > _SHARE]
+    if at_all.size == 0:
+        return np.zeros(share.shape, dtype=bool)
+    area = opened((share > max(_SHARE, _EDGE * float(np.median(at_all)))).astype(np.float32), 7) > 0
     runs, labels = components(grown(area, 9))  # gaps of a few pixels do not part an area
     out = np.zeros(area.shape, dtype=bool)
     if labels.size == 0:
@@ -144,15 +158,27 @@ def _sector(restless: Real) -> Mask:
     largest = max(int(part.sum()) for part in parts)
     for part in parts:
         if part.sum() >= 0.3 * largest:
-            out |= hull(part)
+            out |= hull(part) & _below(part)
     return out
 
 
-def _marks(stack: npt.NDArray[np.uint8], sector: Mask) -> tuple[Mask, Mask]:
-    """Marks that stand still, everywhere, and what moves outside the sector, both bool (h, w)."""
-    low, high = stack.min(axis=0).astype(np.int16), stack.max(axis=0).astype(np.int16)
-    middle = np.asarray(np.median(stack, axis=0), dtype=np.float32)
+def _below(area: Mask) -> Mask:
+    """Everything from the first True pixel of each column on, or of a column up to four away, bool (h, w)."""
+    top = np.where(area.any(axis=0), area.argmax(axis=0), area.shape[0])
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(top, 4, mode="edge"), 9).min(axis=1)
+    return np.arange(area.shape[0])[:, None] >= near
+
+
+def _marks(low: Gray, high: Gray, sector: Mask) -> tuple[Mask, Mask]:
+    """Marks that stand still, everywhere, and what moves outside the sector, both bool (H, W).
+
+    Args:
+        low, high: the darkest and brightest of each pixel over the clip, uint8 (H, W).
+        sector: bool (H, W).
+    """
     still = high - low <= _STILL
-    thin = middle - opened(middle, 9) > _BRIGHT / 2  # a bone that is white in every picture is no letter
-    inside = grown(sector & still & (middle > _BRIGHT) & thin, 3) & sector
-    return inside | (~sector & still & (middle > _BLACK)), ~sector & ~still
+    wide = 2 * round(4 * max(1.0, max(low.shape) / LONG)) + 1  # 9 pixels of the working size
+    dark = low.astype(np.float32)
+    thin = dark - opened(dark, wide) > _BRIGHT / 2  # a bone that is white in every picture is no letter
+    inside = grown(sector & still & (low > _BRIGHT) & thin, 3) & sector
+    return inside | (~sector & still & (low > _BLACK)), ~sector & ~still
