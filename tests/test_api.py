@@ -20,6 +20,7 @@ from fetalclip.models.weights import save_folder
 from fetalclip.overlay import mask_overlay, overlay_only
 from fetalclip.phantom import PLANES, draw
 from fetalclip.preprocess import prepare
+from fetalclip.preprocess.cine import spread
 from fetalclip.result import PlaneScores
 from fetalclip.tasks import AgeRule, PlaneRule, SubplaneRule
 
@@ -411,7 +412,7 @@ def test_a_clip_is_one_line_and_its_plane_is_the_mean(model, frames, tmp_path):
     still = frames[0].gray.astype(float)
     pictures = [(still * rng.uniform(0.6, 1.4, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(20)]
     clip(path, pictures)
-    line = next(model.analyze([path], spacing=(0.1, 0.2)))
+    line = next(model.analyze([path], ("planes", "age", "biometry"), spacing=(0.1, 0.2)))
     seen = line.input
     assert (seen.kind, seen.frames, seen.width, seen.height) == ("cine", 20, *still.shape[::-1])
     assert seen.mm_per_pixel == (0.1, 0.2)
@@ -419,8 +420,6 @@ def test_a_clip_is_one_line_and_its_plane_is_the_mean(model, frames, tmp_path):
     assert any("mean of 16 of 20" in said for said in line.warnings)
     assert any("no age and no measure" in said for said in line.warnings)
     assert line.age is line.biometry is line.subplane is None
-    from fetalclip.preprocess.cine import spread
-
     kept = next(model.analyze([path], ["planes"], overlay="keep"))
     each = model.planes([Frame(pictures[index]) for index in spread(20, 16)], overlay="keep")
     for name, score in kept.plane.scores.items():

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from fetalclip.errors import InputTooLarge, UnreadableInput
 from fetalclip.frame import Frame, Shot
 from fetalclip.io.formats import READABLE_CLIP
-from fetalclip.io.video_pixels import degrees, to_pixels, turn_of, upright
+from fetalclip.io.video_pixels import Turn, degrees, to_pixels, turn_of, upright
 
 MAX_PIXELS = 20_000_000
 """Most pixels (width times height) of a picture of a clip."""
@@ -185,6 +185,7 @@ class Video:
         """
         index, before = 0, -math.inf
         size: tuple[int, int] | None = None
+        turn: Turn | None = None
         with self._opened() as (container, stream):
             base = stream.time_base
             for decoded in self._decoded(container, stream):
@@ -192,7 +193,8 @@ class Video:
                     self.tell(f"the clip is longer than is read: {index} pictures were")
                     break
                 try:
-                    turn = turn_of(decoded)
+                    # once: asking for side data ties a picture to itself, and it is freed late
+                    turn = turn or turn_of(decoded)
                     pixels = upright(to_pixels(decoded), turn)
                 except (av.FFmpegError, ValueError, MemoryError):
                     self.tell(f"pictures of the pixel format {decoded.format.name} could not be converted")
