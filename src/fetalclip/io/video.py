@@ -70,7 +70,7 @@ class Video:
         self.begin, self.source, self.label, self.form, self.warnings = begin, source, label, form, warnings
         self.limit = MAX_FRAMES
         self.rate: float | None = None
-        self.seen: dict[str, int] = {}  # rotation and bits of the first picture, once it has been decoded
+        self.seen: dict[str, Any] = {}  # pixel format, bits and rotation, once the first picture has been decoded
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
@@ -132,7 +132,7 @@ class Video:
 
         Returns:
             scan: see `Scan`.
-            info: codec, pixel format, bits, pixel aspect.
+            info: codec and, of pixels that are not square, their aspect.
             fields: names of the metadata fields of the file.
 
         Raises:
@@ -141,7 +141,7 @@ class Video:
         times, untimed, last = array("q"), 0, 0
         with self._opened() as (container, stream):
             context = stream.codec_context
-            info: dict[str, Any] = {"codec": context.name, "pixel_format": context.pix_fmt}
+            info: dict[str, Any] = {"codec": context.name}
             aspect = stream.sample_aspect_ratio
             if aspect and aspect > 0 and aspect != 1:
                 info["pixel_aspect"] = float(aspect)
@@ -203,7 +203,7 @@ class Video:
                 if size is None:
                     size = (frame.width, frame.height)
                     bits = max((part.bits for part in decoded.format.components), default=8)
-                    self.seen = {"bits": bits, "rotation": degrees(turn)}
+                    self.seen = {"pixel_format": decoded.format.name, "bits": bits, "rotation": degrees(turn)}
                 if (frame.width, frame.height) != size:
                     self.tell(f"the size changes after {index} pictures; the rest is left out")
                     break
