@@ -20,6 +20,7 @@ from fetalclip.models.weights import save_folder
 from fetalclip.overlay import mask_overlay, overlay_only
 from fetalclip.phantom import PLANES, draw
 from fetalclip.preprocess import prepare
+from fetalclip.preprocess.cine import spread
 from fetalclip.result import PlaneScores
 from fetalclip.tasks import AgeRule, PlaneRule, SubplaneRule
 
@@ -389,3 +390,51 @@ def test_scores_of_days_are_there_without_a_rule_and_lead_to_the_rules_age(model
     assert not np.allclose(model.age_scores([frame], mine), scores)
     with pytest.raises(NoCalibration):
         model.age_scores([frames[0].with_spacing(None)])
+
+
+def clip(path, pictures, codec="ffv1"):
+    """Grey pictures as a clip without loss, 30 a second."""
+    import av
+
+    with av.open(str(path), "w", format="matroska") as target:
+        stream = target.add_stream(codec, rate=30)
+        stream.height, stream.width = pictures[0].shape
+        stream.pix_fmt = "gray"
+        stream.codec_context.thread_count = 1
+        for picture in pictures:
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="gray")))
+        target.mux(stream.encode())
+
+
+def test_a_clip_is_one_line_and_its_plane_is_the_mean(model, frames, tmp_path):
+    path = tmp_path / "a.avi"  # the suffix says nothing
+    rng = np.random.default_rng(0)
+    still = frames[0].gray.astype(float)
+    pictures = [(still * rng.uniform(0.6, 1.4, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(20)]
+    clip(path, pictures)
+    line = next(model.analyze([path], ("planes", "age", "biometry"), spacing=(0.1, 0.2)))
+    seen = line.input
+    assert (seen.kind, seen.frames, seen.width, seen.height) == ("cine", 20, *still.shape[::-1])
+    assert seen.mm_per_pixel == (0.1, 0.2)
+    assert line.error is None
+    assert any("mean of 16 of 20" in said for said in line.warnings)
+    assert any("no age and no measure" in said for said in line.warnings)
+    assert line.age is line.biometry is line.subplane is None
+    kept = next(model.analyze([path], ["planes"], overlay="keep"))
+    each = model.planes([Frame(pictures[index]) for index in spread(20, 16)], overlay="keep")
+    for name, score in kept.plane.scores.items():
+        assert score == pytest.approx(np.mean([one[name] for one in each]), abs=1e-5)
+    assert sum(line.plane.scores.values()) == pytest.approx(1)
+
+
+def test_a_broken_clip_stops_nothing(model, frames, tmp_path):
+    paths = [tmp_path / name for name in ("a.mkv", "b.mp4", "c.gif", "d.mp4", "e.png")]
+    clip(paths[0], [frame.gray[:200, :200] for frame in frames[:3]])
+    paths[1].write_text("words")
+    paths[2].write_bytes(b"GIF89a")
+    paths[3].write_bytes(b"\0\0\0\x20ftypisom" + b"\0" * 60)
+    Image.fromarray(frames[0].gray).save(paths[4])
+    lines = list(model.analyze(paths))
+    assert [line.error is None for line in lines] == [True, False, False, False, True]
+    assert [line.input.kind for line in lines] == ["cine", None, None, None, "image"]
+    assert "b.mp4" in lines[1].error

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "safetensors", "tokenizers", "huggingface_hub")
+HEAVY = ("av", "torch", "safetensors", "tokenizers", "huggingface_hub")
 
 
 def loaded_after(code: str) -> set[str]:

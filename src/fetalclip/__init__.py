@@ -14,16 +14,20 @@ _WHERE = {
     "AgeEstimate": "fetalclip.result",
     "Analysis": "fetalclip.result",
     "Exam": "fetalclip.result",
+    "Cine": "fetalclip.frame",
     "FetalCLIP": "fetalclip.api",
     "Frame": "fetalclip.frame",
     "Measurement": "fetalclip.result",
     "PlaneScores": "fetalclip.result",
     "Report": "fetalclip.report",
     "Segmentation": "fetalclip.result",
+    "Shot": "fetalclip.frame",
     "load": "fetalclip.api",
     "measure": "fetalclip.caliper",
     "measure_all": "fetalclip.caliper",
     "read": "fetalclip.io",
+    "read_cine": "fetalclip.io",
+    "read_sequence": "fetalclip.io",
 }
 
 __all__ = ["__version__", *sorted(_WHERE)]

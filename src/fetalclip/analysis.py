@@ -17,9 +17,10 @@ from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import BadValue, FetalclipError, NoCalibration
 from fetalclip.frame import Frame
-from fetalclip.io import read
+from fetalclip.io import is_clip, read, read_cine
 from fetalclip.models.tiny import SHOUT, TINY
 from fetalclip.preprocess import Prepared, prepare
+from fetalclip.preprocess.cine import prepare_cine
 from fetalclip.result import AgeEstimate, Analysis, InputInfo, Measurement, PlaneScores, Provenance
 from fetalclip.tasks import AgeTask, BiometryTask, PlaneTask, SubplaneTask, biometry_age
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
@@ -81,6 +82,8 @@ class Analyst:
             asked: the call.
         """
         began = time.perf_counter()
+        if is_clip(path):
+            return self._cine(path, shown, spacing, asked)
         try:
             frame = read(path, mm_per_pixel=spacing)
             ready = self.prepare(frame, asked.overlay)
@@ -102,6 +105,26 @@ class Analyst:
             measures, sized = self._measures_of(frame, own, asked, said)
         info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
         return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane, age, measures, sized)
+
+    def _cine(self, path: Path, shown: str, spacing: tuple[float, float] | None, asked: Asked) -> Analysis:
+        """What is said of a clip: the plane of pictures spread over it, taken together; nothing is measured."""
+        began = time.perf_counter()
+        wanted = self.encoder.normalisation
+        try:
+            cine = read_cine(path, spacing)
+            ready = prepare_cine(cine, wanted.image_size, asked.overlay, wanted.colour)
+        except FetalclipError as error:
+            return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
+        said = ([SHOUT] if self.card.name == TINY else []) + list(ready.warnings)
+        plane = None
+        if "planes" in asked.tasks:
+            plane = self.planes.together(self.encoder.images([one.pixels for one in ready.pictures]), asked.prompts)
+            said.append(f"clip: the plane is the mean of {len(ready.pictures)} of {ready.count} pictures")
+            said += [f"plane abstained: {plane.reason}"] if plane.abstained else []
+        if {"age", "biometry"} & set(asked.tasks):
+            said.append("clip: no age and no measure is taken; choose a picture of it")
+        info = InputInfo(shown, "cine", cine.width, cine.height, ready.count, cine.mm_per_pixel)
+        return Analysis(info, plane, tuple(said), None, self._provenance(began))
 
     def _plane_of(self, image: Array, asked: Asked, said: list[str]) -> tuple[PlaneScores, PlaneScores | None]:
         plane = self.planes(image, asked.prompts)[0]

@@ -1,10 +1,11 @@
-"""The waist on the input side: what a picture is once it has been read.
+"""The waist on the input side: what a picture, and a clip of pictures, is once it has been read.
 
 Left of this module nobody knows models; right of it nobody knows files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,6 +83,106 @@ class Frame:
         if isinstance(mm_per_pixel, (int, float)):
             mm_per_pixel = (float(mm_per_pixel), float(mm_per_pixel))
         return replace(self, mm_per_pixel=mm_per_pixel)
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One picture of a clip.
+
+    Attributes:
+        index: place in the clip, from 0.
+        seconds: presentation time as the clip tells it; NaN when it tells neither times nor a rate.
+        frame: the picture.
+    """
+
+    index: int
+    seconds: float
+    frame: Frame
+
+
+@dataclass(frozen=True, eq=False)
+class Cine:
+    """Moving pictures of one size. Iterating gives `Shot` after `Shot`; every iteration opens the source anew.
+
+    Attributes:
+        width, height: of the upright picture, pixels.
+        count: number of pictures as the container tells it, or None; fewer may come out of a damaged file.
+        rate: pictures per second, the mean of a clip of variable rate; None when unknown.
+        mm_per_pixel: (x, y) in mm per pixel, or None when unknown.
+        source: where it came from, as the user gave it; empty for a clip made in memory.
+        info: what the reader saw (format, codec, pixel format, rotation); never identifiers. Its ``warnings`` are
+            a list that grows when damage is met while iterating.
+        shots: opens the source and gives its pictures, one at a time.
+
+    Raises:
+        UsageError: a size, rate or spacing that is not positive.
+    """
+
+    width: int
+    height: int
+    count: int | None
+    rate: float | None
+    shots: Callable[[], Iterable[Shot]] = field(repr=False)
+    mm_per_pixel: tuple[float, float] | None = None
+    source: str = ""
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise UsageError(f"a clip of {self.width} x {self.height} pixels", "at least one pixel")
+        if self.rate is not None and not (np.isfinite(self.rate) and self.rate > 0):
+            raise UsageError(f"a rate of {self.rate}", "pictures per second, a positive number", "rate=30")
+        if self.mm_per_pixel is not None:
+            object.__setattr__(self, "mm_per_pixel", _spacing(self.mm_per_pixel))
+
+    def __iter__(self) -> Iterator[Shot]:
+        return iter(self.shots())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the clip, as far as it has been read."""
+        return tuple(self.info.get("warnings", ()))
+
+    @classmethod
+    def of(
+        cls,
+        pictures: Sequence[Pixels] | Callable[[], Iterable[Pixels]],
+        rate: float,
+        mm_per_pixel: tuple[float, float] | None = None,
+        source: str = "",
+        info: dict[str, Any] | None = None,
+    ) -> Cine:
+        """A clip made in memory; picture i is shown at i / rate seconds.
+
+        Args:
+            pictures: uint8 (H, W) or (H, W, 3) each, all of one size; or a function that begins such a series anew
+                each time it is called (its first picture is drawn at once, for the size).
+            rate: pictures per second.
+            mm_per_pixel: (x, y) in mm per pixel.
+            source: what to call it.
+            info: what is known of it.
+
+        Raises:
+            UsageError: no picture; while iterating, a picture of another size.
+        """
+        begin = pictures if callable(pictures) else lambda: pictures
+        first = next(iter(begin()), None)
+        if first is None:
+            raise UsageError("a clip without a picture", "one picture or more")
+        seen = Frame(first, mm_per_pixel, source)
+
+        def shots() -> Iterator[Shot]:
+            for index, pixels in enumerate(begin()):
+                frame = Frame(pixels, seen.mm_per_pixel, source)
+                if (frame.width, frame.height) != (seen.width, seen.height):
+                    raise UsageError(
+                        f"picture {index} of a clip has {frame.width} x {frame.height} pixels",
+                        f"{seen.width} x {seen.height} like the first",
+                    )
+                yield Shot(index, index / rate, frame)
+
+        count = None if callable(pictures) else len(pictures)
+        return cls(seen.width, seen.height, count, float(rate), shots, mm_per_pixel, source, dict(info or {}))
 
 
 def _spacing(value: tuple[float, float]) -> tuple[float, float]:

@@ -254,12 +254,14 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
 
 
 def _frame(analysis: Analysis, request: Request) -> Frame | None:
-    """The picture once more, for drawing; None when it has gone since."""
+    """The picture, or the first of a clip, once more, for drawing; None when it has gone since."""
     if analysis.error is not None:
         return None
     from fetalclip import io
 
     try:
+        if analysis.input.kind == "cine":
+            return next(iter(io.read_cine(analysis.input.path, analysis.input.mm_per_pixel))).frame
         return io.read(analysis.input.path, mm_per_pixel=analysis.input.mm_per_pixel)
     except FetalclipError:
         return None

@@ -1,10 +1,11 @@
-"""Bytes in, ``Frame`` out: pictures are known by their content and never by their suffix."""
+"""Bytes in, ``Frame`` or ``Cine`` out: pictures and clips are known by their content and never by their suffix."""
 
 from __future__ import annotations
 
+from fetalclip.io.cine import is_clip, read_cine, read_sequence
 from fetalclip.io.info import inspect
 from fetalclip.io.spacing import read_spacing_table
 from fetalclip.io.stills import read, read_size
 from fetalclip.io.walk import walk
 
-__all__ = ["inspect", "read", "read_size", "read_spacing_table", "walk"]
+__all__ = ["inspect", "is_clip", "read", "read_cine", "read_sequence", "read_size", "read_spacing_table", "walk"]

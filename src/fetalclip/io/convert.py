@@ -39,7 +39,7 @@ def to_pixels(image: Image.Image) -> tuple[Pixels, dict[str, Any]]:
         return _from_wide(image)
     if image.has_transparency_data:
         grey = mode in ("1", "L", "LA", "La")
-        return collapse(_on_black(np.asarray(image.convert("LA" if grey else "RGBA")))), {}
+        return collapse(on_black(np.asarray(image.convert("LA" if grey else "RGBA")))), {}
     if mode in ("1", "L"):
         return np.asarray(image.convert("L")), {}
     return collapse(np.asarray(image.convert("RGB"))), {}
@@ -66,7 +66,7 @@ def orient(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def _on_black(pixels: Pixels) -> Pixels:
+def on_black(pixels: Pixels) -> Pixels:
     """(H, W, C + 1) with straight alpha last, composited on black: (H, W, C), rounded."""
     alpha = pixels[..., -1:].astype(np.uint16)
     colour = pixels[..., :-1] * alpha  # at most 255 * 255: fits 16 bits, + 127 too

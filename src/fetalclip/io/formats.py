@@ -5,6 +5,9 @@ from __future__ import annotations
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 READABLE = "a PNG, JPEG, TIFF, BMP or WebP picture"
 
+CLIPS = ("MP4", "MOV", "MKV", "AVI", "GIF", "APNG", "WEBP")
+READABLE_CLIP = "an MP4, MOV, MKV, WebM, AVI or GIF clip, or an animated PNG or WebP"
+
 HEAD = 4096
 """Bytes that are looked at before a file is read in full."""
 
@@ -57,6 +60,35 @@ def sniff(head: bytes) -> str | None:
     if head.startswith(b"BM"):
         return "BMP"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    return None
+
+
+# Brands of the ISO base media file format that are pictures and no clips.
+_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# QuickTime files from before ``ftyp`` begin with one of these.
+_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+def sniff_clip(head: bytes) -> str | None:
+    """The kind of clip that begins with ``head`` (one of ``CLIPS``), or None; pictures that do not move are None."""
+    if head[128:132] == b"DICM":
+        return None
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return None if brand in _PICTURE_BRANDS else "MOV" if brand == b"qt  " else "MP4"
+    if head[4:8] in _QUICKTIME:
+        return "MOV"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "MKV"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "AVI"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        control, data = head.find(b"acTL"), head.find(b"IDAT")
+        return "APNG" if control >= 0 and (data < 0 or control < data) else None
+    if sniff(head) == "WEBP" and head[12:16] == b"VP8X" and len(head) > 20 and head[20] & 0x02:
         return "WEBP"
     return None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from PIL import ExifTags, Image
 
 from fetalclip.errors import InputError
 from fetalclip.frame import Frame
+from fetalclip.io.cine import Clip, is_clip, read_cine
 from fetalclip.io.source import Readable, load, name_of, shown
 from fetalclip.io.stills import as_spacing, decode, quiet
 
@@ -27,6 +29,11 @@ _STRUCTURE = frozenset(
         40965,
     }
 )
+# Fields of a clip that say how it was packed: they cannot name a person, a place or a time.
+_CONTAINER = frozenset(
+    ("major_brand", "minor_version", "compatible_brands", "encoder", "software", "language", "vendor_id", "duration")
+    + ("handler_name", "bps", "number_of_frames", "number_of_bytes", "rotate", "alpha_mode")
+)
 _SUB_TAGS = {ExifTags.IFD.Exif: ExifTags.TAGS, ExifTags.IFD.GPSInfo: ExifTags.GPSTAGS}
 
 
@@ -38,17 +45,21 @@ def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = N
         mm_per_pixel: mm per pixel, one number or (x, y), when the user knows it.
 
     Returns:
-        ``path`` as given; ``kind`` ("image"); ``format`` and ``mode`` as stored; ``width`` and ``height`` in
+        ``path`` as given; ``kind`` ("image" or "cine"); ``format`` and ``mode`` as stored; ``width`` and ``height`` in
         pixels of the upright picture; ``frames`` (pages or pictures in the file); ``mm_per_pixel`` ([x, y] or
         None); ``identifiers`` (names of metadata fields that may identify somebody, never their values; text
         burned into the pixels is not looked for); ``error``. When it cannot be read, all but ``path`` and
-        ``error`` are None.
+        ``error`` are None. A clip has besides ``rate`` (pictures per second), ``seconds``, ``variable_rate`` and
+        ``warnings``, of a video ``rotation`` (degrees clockwise that were turned), and its ``format`` and ``mode`` are
+        container and codec with pixel format.
 
     Raises:
         UsageError: ``path`` or ``mm_per_pixel`` is of the wrong kind.
     """
     keys = ("kind", "format", "mode", "width", "height", "frames", "mm_per_pixel", "identifiers")
     spacing = as_spacing(mm_per_pixel)
+    if isinstance(path, (str, os.PathLike, bytes)) and is_clip(path):
+        return _clip(path, spacing, keys)
     try:
         source = load(path)
         pixels, info, image = decode(source)
@@ -65,6 +76,32 @@ def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = N
         "frames": info["pages"],
         "mm_per_pixel": None if frame.mm_per_pixel is None else list(frame.mm_per_pixel),
         "identifiers": identifiers(image),
+        "error": None,
+    }
+
+
+def _clip(path: Clip, spacing: tuple[float, float] | None, keys: tuple[str, ...]) -> dict[str, Any]:
+    """`inspect` of a file that starts like a clip."""
+    try:
+        cine = read_cine(path, spacing)
+    except InputError as error:
+        return {"path": name_of(path), **dict.fromkeys(keys), "error": str(error)}
+    info = cine.info
+    return {
+        "path": cine.source,
+        "kind": "cine",
+        "format": info["format"],
+        "mode": " ".join(str(info[key]) for key in ("codec", "pixel_format") if info.get(key)) or None,
+        "width": cine.width,
+        "height": cine.height,
+        "frames": cine.count,
+        "rate": cine.rate,
+        "seconds": info["seconds"],
+        "variable_rate": info["variable_rate"],
+        "rotation": info.get("rotation", 0),
+        "mm_per_pixel": None if cine.mm_per_pixel is None else list(cine.mm_per_pixel),
+        "identifiers": sorted(shown(name) for name in info["fields"] if name.lower() not in _CONTAINER),
+        "warnings": list(cine.warnings),
         "error": None,
     }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from fetalclip.errors import InputTooLarge, UnreadableInput, UsageError
-from fetalclip.io.formats import HEAD, READABLE, describe, sniff
+from fetalclip.io.formats import HEAD, READABLE, describe, sniff, sniff_clip
 
 MAX_BYTES = 1 << 30
 """Largest file that is read, in bytes (1 GiB)."""
@@ -63,11 +63,11 @@ def load(source: Readable) -> Source:
     if isinstance(source, (str, os.PathLike)):
         label = shown(name) or "the empty path"
         try:
-            _check_regular(name, label)
+            check_regular(name, label)
             with open(name, "rb") as file:
                 return _drain(file, name, label)
         except (OSError, ValueError) as error:
-            raise _refusal(error, name, label) from error
+            raise refusal(error, name, label) from error
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
         return Source(data, "", "the given bytes", _check_start(data[:HEAD], "the given bytes"))
@@ -76,11 +76,18 @@ def load(source: Readable) -> Source:
         try:
             return _drain(source, name, label)
         except (OSError, ValueError) as error:  # ValueError: the file is closed
-            raise _refusal(error, "", label) from error
+            raise refusal(error, "", label) from error
     raise UsageError(f"an input of type {type(source).__name__}", "a path, bytes or an open binary file")
 
 
-def _check_regular(name: str, label: str) -> None:
+def check_regular(name: str, label: str, limit: int | None = MAX_BYTES) -> None:
+    """Refuse what is not a regular file of at most ``limit`` bytes, before it is opened: a pipe would block.
+
+    Raises:
+        UnreadableInput: a folder, pipe, socket or device.
+        InputTooLarge: more bytes.
+        OSError: the system would not tell.
+    """
     mode = os.stat(name).st_mode  # follows symlinks
     if stat.S_ISDIR(mode):
         if not os.access(name, os.R_OK | os.X_OK):
@@ -88,8 +95,7 @@ def _check_regular(name: str, label: str) -> None:
         raise UnreadableInput(f"{label} is a folder", READABLE, "fetalclip analyze FOLDER, which walks it")
     if not stat.S_ISREG(mode):
         raise UnreadableInput(f"{label} is a pipe, socket or device", READABLE, "save the picture to a file first")
-    size = os.stat(name).st_size
-    if size > MAX_BYTES:
+    if limit is not None and os.stat(name).st_size > limit:
         raise _too_large(label)
 
 
@@ -112,7 +118,7 @@ def _check_start(head: bytes, label: str) -> str:
         raise UnreadableInput(
             f"{label} is not a picture this version reads: it looks like {describe(head)}",
             READABLE,
-            "export the picture as PNG",
+            "fetalclip.read_cine(path)" if sniff_clip(head) else "export the picture as PNG",
         )
     return form
 
@@ -123,7 +129,7 @@ def _too_large(label: str) -> InputTooLarge:
     )
 
 
-def _refusal(error: OSError | ValueError, name: str, label: str) -> UnreadableInput:
+def refusal(error: OSError | ValueError, name: str, label: str) -> UnreadableInput:
     """The one message for a file that the system would not give."""
     if isinstance(error, FileNotFoundError):
         broken = bool(name) and os.path.islink(name)

@@ -77,6 +77,19 @@ class PlaneTask(Prompted[PlaneRule]):
         pairs = zip(self.scores(images, prompts), outliers, strict=True)
         return [self._answer(scores, float(outlier)) for scores, outlier in pairs]
 
+    def together(self, images: Array, prompts: PromptSet | None = None) -> PlaneScores:
+        """One answer for pictures of one plane: probabilities and outlier scores are averaged, then ruled on.
+
+        Args:
+            images: (n, d) raw image embeddings, n at least 1.
+            prompts: as in a call.
+        """
+        each = self(images, prompts)
+        scores = {name: float(np.mean([one[name] for one in each])) for name in each[0].scores}
+        if self.rule.classes:
+            return PlaneScores(scores)
+        return self._answer(scores, float(np.mean([one.outlier for one in each if one.outlier is not None])))
+
     def outlier(self, images: Array) -> npt.NDArray[np.float64]:
         """How much more a picture is like "no standard plane" than like any known plane: (n,) in 0-1."""
         known = load_prompts("planes-4")
