@@ -1,0 +1,109 @@
+"""Items of the head's own plane: no cerebellum, a midline in the middle."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from fetalclip.quality.scene import Mask, Scene
+from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
+
+Real = npt.NDArray[np.float64]
+
+OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
+CLEAR = 0.35  # how far a midline must stand out, in deviations of its surroundings
+_COLUMNS, _ROWS = 65, 121
+_REACH, _HIGH, _ENDS = 0.65, 0.85, 0.55  # along, across, and ends tried, in half diameters
+_TRIED = 45  # ends on either side
+_THIN, _FLANK = 0.035, 0.15  # half width of a midline, and distance of what it stands out from
+
+
+def cerebellum(scene: Scene) -> Check:
+    """A head is measured on a plane without cerebellum (the transcerebellar plane has its own use)."""
+    if not scene.subplane:
+        return Check("no cerebellum", CANNOT_TELL, "the sub-plane is not certain")
+    if scene.subplane == "trans-cerebellum":
+        return Check("no cerebellum", FAIL, "a plane through the cerebellum: not one to measure the head on")
+    return Check("no cerebellum", PASS, f"the plane is {scene.subplane}")
+
+
+def midline(scene: Scene) -> Check:
+    """The midline lies in the middle of the head and along it: the plane is symmetric."""
+    mask = scene.outline
+    if mask is None:
+        return Check("midline", CANNOT_TELL, scene.no_outline(), None, OFF)
+    found = find_midline(scene.gray, mask)
+    if found is None:
+        return Check("midline", CANNOT_TELL, "no midline stands out", None, OFF)
+    value = 100.0 * max(abs(end) for end in found)
+    if value > OFF:
+        return Check("midline", FAIL, "the midline is off the middle: the plane is not symmetric", value, OFF, "%")
+    return Check("midline", PASS, "the midline is in the middle", value, OFF, "%")
+
+
+def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> tuple[float, float] | None:
+    """Where the midline lies at either end of the middle 65 % of the head.
+
+    Args:
+        gray: uint8 (H, W).
+        head: (H, W) bool.
+
+    Returns:
+        Its two distances from the long diameter, in half short diameters; None where no line stands out.
+    """
+    level = straightened(gray, head)
+    if level is None:
+        return None
+    step = 2.0 * _HIGH / (_ROWS - 1)
+    thin, flank = max(1, round(_THIN / step)), round(_FLANK / step)
+    smooth = _box(level, thin)
+    sides = np.maximum(_moved(smooth, flank), _moved(smooth, -flank))
+    ridge = smooth - 0.5 * (sides + 0.5 * (_moved(smooth, flank) + _moved(smooth, -flank)))
+    ridge = np.clip(ridge / max(float(level.std()), 1.0), -1.0, 1.0)  # one bright spot is no line
+    ends = np.linspace(-_ENDS, _ENDS, _TRIED)
+    share = np.linspace(0.0, 1.0, _COLUMNS)
+    heights = ends[:, None, None] * (1 - share) + ends[None, :, None] * share  # (ends, ends, columns)
+    rows = np.rint((heights + _HIGH) / step).astype(int)
+    score = ridge[rows, np.arange(_COLUMNS)].mean(axis=2)
+    i, j = np.unravel_index(int(score.argmax()), score.shape)
+    if score[i, j] < CLEAR:
+        return None
+    return float(ends[i]), float(ends[j])
+
+
+def straightened(gray: npt.NDArray[np.uint8], head: Mask) -> Real | None:
+    """The head turned so that its long diameter lies along the rows, in half diameters: (rows, columns) of grey.
+
+    None where the mask is too small to have a direction.
+    """
+    y, x = np.nonzero(head)
+    if y.size < 400:
+        return None
+    centre = np.array([x.mean(), y.mean()])
+    values, vectors = np.linalg.eigh(np.cov(np.stack([x, y])))
+    half = 2.0 * np.sqrt(np.maximum(values, 1e-9))  # semi-axes of the ellipse with these moments; the short one first
+    if half[0] < 8:
+        return None
+    u = np.linspace(-_REACH, _REACH, _COLUMNS)[None, :, None]
+    v = np.linspace(-_HIGH, _HIGH, _ROWS)[:, None, None]
+    places = centre + u * half[1] * vectors[:, 1] + v * half[0] * vectors[:, 0]
+    blur = max(1, math.floor(half[0] * _THIN))  # as fine as what is looked for
+    soft = _box(_box(gray.astype(np.float64), blur).T, blur).T
+    px = np.clip(np.rint(places[..., 0]), 0, gray.shape[1] - 1).astype(int)
+    py = np.clip(np.rint(places[..., 1]), 0, gray.shape[0] - 1).astype(int)
+    return np.asarray(soft[py, px])
+
+
+def _box(field: Real, reach: int) -> Real:
+    """Mean over 2 * reach + 1 rows, edges repeated."""
+    wide = np.pad(field, ((reach + 1, reach), (0, 0)), mode="edge").cumsum(axis=0)
+    count = 2 * reach + 1
+    return np.asarray((wide[count:] - wide[:-count]) / count)
+
+
+def _moved(field: Real, by: int) -> Real:
+    """Rows moved by ``by``, edges repeated."""
+    rows = np.clip(np.arange(field.shape[0]) - by, 0, field.shape[0] - 1)
+    return field[rows]
