@@ -17,10 +17,14 @@ from fetalclip.phantom import PLANES, PROFILES, Phantom, draw
 from fetalclip.phantom.canvas import Field, Mask
 from fetalclip.phantom.profile import Profile
 
+FILLING: Mapping[str, str] = {"brain": "head", "abdomen": "abdomen", "femur": "femur", "thorax": "thorax"}
+"""Plane to the structure that fills it."""
+
+_TRIES, _WIDER = 8, 1.07
 _ROOT = 0x0FA017  # first word of every seed sequence of the faults
 _SOUND_SHADE = 4.0  # dB; a deeper band between beams is a shadow
 _LOW, _HIGH = (-18.0, -12.0), (24.0, 32.0)  # dB
-_SMALL = (2.1, 2.8)  # factor on the space around the structure
+_SMALL = (1.7, 2.4)  # factor on the space around the structure
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def sound(plane: str, seed: int, profile: str = "demo") -> Phantom:
 
     Arguments and errors as `fetalclip.phantom.draw`.
     """
-    return draw(plane, seed, _sound(profile))
+    return _whole(plane, seed, _sound(profile))
 
 
 def spoil(fault: str, plane: str, seed: int, profile: str = "demo") -> Phantom:
@@ -76,6 +80,21 @@ def _sound(profile: str) -> Profile:
     return replace(ranges, margin=(max(1.02, low), max(1.06, min(1.2, high))), shade=(0.0, _SOUND_SHADE))
 
 
+def _whole(plane: str, seed: int, ranges: Profile) -> Phantom:
+    """The plane with so much space around the structure that no edge cuts it."""
+    drawn = draw(plane, seed, ranges)
+    for _ in range(_TRIES):
+        mask, sector = drawn.masks[FILLING[plane]], drawn.sector
+        assert sector is not None
+        at_side = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+        if not at_side and not (mask & ~sector).any():
+            break
+        low, high = ranges.margin
+        ranges = replace(ranges, margin=(low * _WIDER, high * _WIDER))
+        drawn = draw(plane, seed, ranges)
+    return drawn
+
+
 # ---------------------------------------------------------------- drawn anew
 
 
@@ -99,8 +118,8 @@ def _small(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> 
 
 def _cut(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
     """A side of the picture, or of the sector, through the structure: 15 to 35 % of its width is lost."""
-    whole = draw(plane, seed, ranges)
-    mask = whole.masks[_FILLING[plane]]
+    whole = _whole(plane, seed, ranges)
+    mask = whole.masks[FILLING[plane]]
     columns = np.flatnonzero(mask.any(axis=0))
     lost = round(float(rng.uniform(0.15, 0.35)) * len(columns))
     left = bool(rng.random() < 0.5)
@@ -119,7 +138,7 @@ def _cut(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Ph
 
 def _shade(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
     """A band along the beams that is 24 to 34 dB darker from near the probe to the end."""
-    whole = draw(plane, seed, ranges)
+    whole = _whole(plane, seed, ranges)
     assert whole.sector is not None
     y, x = np.mgrid[: whole.frame.height, : whole.frame.width].astype(float)
     rows, columns = np.flatnonzero(whole.sector.any(axis=1)), np.flatnonzero(whole.sector.any(axis=0))
@@ -145,17 +164,9 @@ def _quieter(gray: Pixels, loss: Field, dynamic: float) -> Pixels:
 
 def _oblique(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
     """What lies in the skull pushed to a side by 0.32 to 0.5 of half the BPD, or turned so far at its ends."""
-    whole = draw(plane, seed, ranges)
-    (brain,) = whole.shapes["brain"]
-    mm = whole.frame.mm_per_pixel
-    assert mm is not None
-    points = brain / np.asarray(mm) - 0.5  # pixels
-    centre = points.mean(axis=0)
-    values, turn = np.linalg.eigh(np.cov((points - centre).T))
-    half = np.sqrt(2.0 * values)  # of an outline evenly run through; the short one first
-    y, x = np.mgrid[: whole.frame.height, : whole.frame.width].astype(float)
-    at = np.stack([x, y], axis=2) - centre
-    v, u = (at @ turn[:, 0]) / half[0], (at @ turn[:, 1]) / half[1]
+    whole = _whole(plane, seed, ranges)
+    frame = _head_frame(whole)
+    u, v, centre, turn, half = frame.u, frame.v, frame.centre, frame.turn, frame.half
     edge = np.sqrt(np.clip(1.0 - u**2, 1e-6, None))  # of the skull on that side
     push = float(rng.uniform(0.32, 0.5)) * (1 if rng.random() < 0.5 else -1)
     turned = rng.random() < 0.5
@@ -166,6 +177,62 @@ def _oblique(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -
     place = centre + (np.where(within, source, v) * half[0])[..., None] * turn[:, 0] + (u * half[1])[..., None] * turn[:, 1]
     moved = _sampled(whole.frame.pixels, place)
     return _with(whole, np.where(within, moved, whole.frame.pixels), lambda field: field)
+
+
+def _posterior(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
+    """A plane tilted down into the posterior fossa: the cerebellum's two lobes and the cistern behind them."""
+    whole = _whole(plane, seed, ranges)
+    frame = _head_frame(whole)
+    place, wide = float(rng.uniform(0.52, 0.6)), float(rng.uniform(0.24, 0.3))
+    brow = _brow(whole, frame)
+    u, v = -brow * frame.u, frame.v  # u grows towards the back
+    change = np.zeros(u.shape)
+    cistern = ((u - place - 0.17) / 0.16) ** 2 + (v / 0.62) ** 2
+    change -= 22.0 * _soft(cistern)
+    for side in (-1, 1):
+        lobe = ((u - place) / 0.17) ** 2 + ((v - side * wide) / (wide * 1.15)) ** 2
+        rim = np.clip(1.0 - np.abs(lobe - 1.0) / 0.3, 0.0, 1.0)
+        change = np.where(lobe < 1.0, -6.0 + float(rng.uniform(-2, 2)), change)
+        change = np.maximum(change, np.where(rim > 0, 20.0 * rim, -99.0))
+    vermis = ((u - place) / 0.14) ** 2 + (v / 0.07) ** 2
+    change += 10.0 * _soft(vermis)
+    skull = frame.u**2 + frame.v**2 < 0.9
+    return _with(whole, _quieter(whole.frame.pixels, -np.where(skull, change, 0.0), 50.0), lambda field: field)
+
+
+@dataclass(frozen=True, eq=False)
+class _HeadFrame:
+    """The brain's own axes: u along the midline and v across it, (H, W), 1 at the skull's inner edge."""
+
+    u: Field
+    v: Field
+    centre: Field
+    turn: Field
+    half: Field
+
+
+def _head_frame(whole: Phantom) -> _HeadFrame:
+    (brain,) = whole.shapes["brain"]
+    mm = whole.frame.mm_per_pixel
+    assert mm is not None
+    points = brain / np.asarray(mm) - 0.5  # pixels
+    centre = points.mean(axis=0)
+    values, turn = np.linalg.eigh(np.cov((points - centre).T))
+    half = np.sqrt(2.0 * values)  # of an outline evenly run through; the short one first
+    y, x = np.mgrid[: whole.frame.height, : whole.frame.width].astype(float)
+    at = np.stack([x, y], axis=2) - centre
+    return _HeadFrame((at @ turn[:, 1]) / half[1], (at @ turn[:, 0]) / half[0], centre, turn, half)
+
+
+def _brow(whole: Phantom, frame: _HeadFrame) -> int:
+    """+1 where u grows towards the brow: there lies the cavum."""
+    y, x = np.nonzero(whole.masks["cavum septi pellucidi"])
+    return 1 if y.size and float(frame.u[y, x].mean()) > 0 else -1
+
+
+def _soft(level: Field) -> Field:
+    """1 well inside of level 1, 0 outside."""
+    return np.clip((1.15 - level) / 0.3, 0.0, 1.0)
 
 
 def _sampled(gray: Pixels, places: Field) -> Pixels:
@@ -186,8 +253,6 @@ def _with(whole: Phantom, pixels: Pixels, change: Callable[[Mask], Mask]) -> Pha
     return replace(whole, frame=whole.frame.with_pixels(pixels), masks=masks, sector=sector, calipers={}, shapes={})
 
 
-_FILLING: Mapping[str, str] = {"brain": "head", "abdomen": "abdomen", "femur": "femur", "thorax": "thorax"}
-
 FAULTS: dict[str, Fault] = {
     one.name: one
     for one in (
@@ -196,6 +261,7 @@ FAULTS: dict[str, Fault] = {
         Fault("gain low", PLANES, _dark),
         Fault("gain high", PLANES, _bright),
         Fault("shadow", PLANES, _shade),
+        Fault("no cerebellum", ("brain",), _posterior),
         Fault("midline", ("brain",), _oblique),
     )
 }

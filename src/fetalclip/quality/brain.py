@@ -13,10 +13,10 @@ from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
 Real = npt.NDArray[np.float64]
 
 OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
-CLEAR = 0.35  # how far a midline must stand out, in deviations of its surroundings
+CLEAR = 0.2  # how far a midline must stand out, in deviations across the head
 _COLUMNS, _ROWS = 65, 121
-_REACH, _HIGH, _ENDS = 0.65, 0.85, 0.55  # along, across, and ends tried, in half diameters
-_TRIED = 45  # ends on either side
+_REACH, _HIGH, _ENDS = 0.65, 0.85, 0.6  # along, across, and ends tried, in half diameters
+_TRIED = 49  # ends on either side
 _THIN, _FLANK = 0.035, 0.15  # half width of a midline, and distance of what it stands out from
 
 
@@ -59,9 +59,9 @@ def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> tuple[float, float]
     step = 2.0 * _HIGH / (_ROWS - 1)
     thin, flank = max(1, round(_THIN / step)), round(_FLANK / step)
     smooth = _box(level, thin)
-    sides = np.maximum(_moved(smooth, flank), _moved(smooth, -flank))
-    ridge = smooth - 0.5 * (sides + 0.5 * (_moved(smooth, flank) + _moved(smooth, -flank)))
-    ridge = np.clip(ridge / max(float(level.std()), 1.0), -1.0, 1.0)  # one bright spot is no line
+    one, other = _moved(smooth, flank), _moved(smooth, -flank)
+    ridge = smooth - 0.5 * (np.maximum(one, other) + 0.5 * (one + other))  # an edge is no ridge
+    ridge = np.clip(ridge / max(float(level.std(axis=0).mean()), 1.0), -1.0, 1.0)  # one bright spot is no line
     ends = np.linspace(-_ENDS, _ENDS, _TRIED)
     share = np.linspace(0.0, 1.0, _COLUMNS)
     heights = ends[:, None, None] * (1 - share) + ends[None, :, None] * share  # (ends, ends, columns)

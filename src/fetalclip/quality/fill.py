@@ -13,7 +13,7 @@ from fetalclip.quality.scene import Mask, Scene
 from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
 
 LEAST = 30.0  # per cent
-MOST_CUT = 8.0  # per cent of the outline
+MOST_CUT, MOST_CUT_BONE = 14.0, 1.5  # per cent of the outline; an end of a bone is little of its outline
 _NEAR = 0.006  # of the picture's long side: as near an edge as this is on it
 _BONES = frozenset({"femur"})
 
@@ -39,10 +39,10 @@ def edge(scene: Scene) -> Check:
     if mask is None or scene.lost:
         why = scene.no_outline() if mask is None else "the sector was not found"
         return Check("edge", CANNOT_TELL, why, None, MOST_CUT)
-    value = 100.0 * cut_share(mask, scene.sector)
-    if value > MOST_CUT:
-        return Check("edge", FAIL, f"the {scene.structure} is cut by an edge", value, MOST_CUT, "%")
-    return Check("edge", PASS, f"the {scene.structure} is whole", value, MOST_CUT, "%")
+    value, most = 100.0 * cut_share(mask, scene.sector), MOST_CUT_BONE if scene.structure in _BONES else MOST_CUT
+    if value > most:
+        return Check("edge", FAIL, f"the {scene.structure} is cut by an edge", value, most, "%")
+    return Check("edge", PASS, f"the {scene.structure} is whole", value, most, "%")
 
 
 def cut_share(mask: Mask, sector: Mask) -> float:
