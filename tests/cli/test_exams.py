@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from fetalclip.cli import main
-from fetalclip.cli.exams import Exams, shown, walk_exams
+from fetalclip.cli.exams import Exams, walk_exams
 from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import UsageError
+from fetalclip.exam.gather import shown
 from fetalclip.result import Analysis, InputInfo, Measurement, PlaneScores
 
 SIZES = {"HC": (175.0, "outer", "brain"), "AC": (152.0, "outer", "abdomen"), "FL": (33.0, "diaphysis", "femur")}

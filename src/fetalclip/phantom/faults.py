@@ -172,32 +172,18 @@ def _oblique(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -
     turned = rng.random() < 0.5
     middle = np.clip(push * (u / 0.65 if turned else 1.0), -0.6, 0.6) * edge  # where the midline comes to lie
     # each side of the midline is stretched or squeezed in between midline and skull
-    source = np.where(v > middle, (v - middle) / np.maximum(edge - middle, 1e-6), (v - middle) / np.maximum(edge + middle, 1e-6)) * edge
+    source = (
+        np.where(
+            v > middle, (v - middle) / np.maximum(edge - middle, 1e-6), (v - middle) / np.maximum(edge + middle, 1e-6)
+        )
+        * edge
+    )
     within = (np.abs(u) < 0.98) & (np.abs(v) < edge * 0.995)
-    place = centre + (np.where(within, source, v) * half[0])[..., None] * turn[:, 0] + (u * half[1])[..., None] * turn[:, 1]
+    place = (
+        centre + (np.where(within, source, v) * half[0])[..., None] * turn[:, 0] + (u * half[1])[..., None] * turn[:, 1]
+    )
     moved = _sampled(whole.frame.pixels, place)
     return _with(whole, np.where(within, moved, whole.frame.pixels), lambda field: field)
-
-
-def _posterior(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
-    """A plane tilted down into the posterior fossa: the cerebellum's two lobes and the cistern behind them."""
-    whole = _whole(plane, seed, ranges)
-    frame = _head_frame(whole)
-    place, wide = float(rng.uniform(0.52, 0.6)), float(rng.uniform(0.24, 0.3))
-    brow = _brow(whole, frame)
-    u, v = -brow * frame.u, frame.v  # u grows towards the back
-    change = np.zeros(u.shape)
-    cistern = ((u - place - 0.17) / 0.16) ** 2 + (v / 0.62) ** 2
-    change -= 22.0 * _soft(cistern)
-    for side in (-1, 1):
-        lobe = ((u - place) / 0.17) ** 2 + ((v - side * wide) / (wide * 1.15)) ** 2
-        rim = np.clip(1.0 - np.abs(lobe - 1.0) / 0.3, 0.0, 1.0)
-        change = np.where(lobe < 1.0, -6.0 + float(rng.uniform(-2, 2)), change)
-        change = np.maximum(change, np.where(rim > 0, 20.0 * rim, -99.0))
-    vermis = ((u - place) / 0.14) ** 2 + (v / 0.07) ** 2
-    change += 10.0 * _soft(vermis)
-    skull = frame.u**2 + frame.v**2 < 0.9
-    return _with(whole, _quieter(whole.frame.pixels, -np.where(skull, change, 0.0), 50.0), lambda field: field)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,17 +210,6 @@ def _head_frame(whole: Phantom) -> _HeadFrame:
     return _HeadFrame((at @ turn[:, 1]) / half[1], (at @ turn[:, 0]) / half[0], centre, turn, half)
 
 
-def _brow(whole: Phantom, frame: _HeadFrame) -> int:
-    """+1 where u grows towards the brow: there lies the cavum."""
-    y, x = np.nonzero(whole.masks["cavum septi pellucidi"])
-    return 1 if y.size and float(frame.u[y, x].mean()) > 0 else -1
-
-
-def _soft(level: Field) -> Field:
-    """1 well inside of level 1, 0 outside."""
-    return np.clip((1.15 - level) / 0.3, 0.0, 1.0)
-
-
 def _sampled(gray: Pixels, places: Field) -> Pixels:
     """The picture at (H, W, 2) places (x, y), bilinear, edges repeated."""
     h, w = gray.shape
@@ -242,7 +217,9 @@ def _sampled(gray: Pixels, places: Field) -> Pixels:
     i, j = y.astype(int), x.astype(int)
     a, b = y - i, x - j
     level = gray.astype(np.float64)
-    found = (level[i, j] * (1 - b) + level[i, j + 1] * b) * (1 - a) + (level[i + 1, j] * (1 - b) + level[i + 1, j + 1] * b) * a
+    found = (level[i, j] * (1 - b) + level[i, j + 1] * b) * (1 - a) + (
+        level[i + 1, j] * (1 - b) + level[i + 1, j + 1] * b
+    ) * a
     return np.rint(found).astype(np.uint8)
 
 
@@ -261,7 +238,6 @@ FAULTS: dict[str, Fault] = {
         Fault("gain low", PLANES, _dark),
         Fault("gain high", PLANES, _bright),
         Fault("shadow", PLANES, _shade),
-        Fault("no cerebellum", ("brain",), _posterior),
         Fault("midline", ("brain",), _oblique),
     )
 }

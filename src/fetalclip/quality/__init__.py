@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fetalclip.quality import brain, fill, gain, shadow
-from fetalclip.quality.scene import STRUCTURE_OF, Scene
+from fetalclip.quality.scene import STRUCTURE_OF, Mask, Scene
 from fetalclip.result.quality import Check
 
-__all__ = ["CHECKS", "STRUCTURE_OF", "NamedCheck", "Scene", "examine"]
+__all__ = ["CHECKS", "STRUCTURE_OF", "Mask", "NamedCheck", "Scene", "examine"]
 
 
 @dataclass(frozen=True)

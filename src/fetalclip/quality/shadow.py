@@ -67,7 +67,9 @@ def _share(level: Real, valid: Mask) -> float:
     """Share of the valid cells that lie in a dark run down to the end of their beam."""
     if not valid.any():
         return 0.0
-    bright = np.array([np.percentile(row[ok], _AGAINST) if ok.any() else 0.0 for row, ok in zip(level, valid, strict=True)])
+    bright = np.array(
+        [np.percentile(row[ok], _AGAINST) if ok.any() else 0.0 for row, ok in zip(level, valid, strict=True)]
+    )
     told = valid & (bright >= _SEEN)[:, None]
     dark = told & (level < _DARK * bright[:, None])
     # from below: told and dark cells of each beam from each depth to its end
