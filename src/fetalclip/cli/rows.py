@@ -40,7 +40,7 @@ def lines(analysis: Analysis, width: int) -> list[str]:
 
 
 def exam_lines(exam: Exam) -> list[str]:
-    """Text lines of one exam: its folder and planes; measures, ratios, weight, warnings, views, quality, triage below."""
+    """Text lines of one exam: its folder and planes; measures, weight, warnings, views, quality, triage below."""
     first, *more = text.exam(exam)
     return [first, *(f"    {line}" for line in [*more, *exam_text.lines(exam)])]
 

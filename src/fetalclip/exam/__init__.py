@@ -1,4 +1,4 @@
-"""What the pictures of one exam say together: measures, views seen and missing, image quality, what needs a person first.
+"""What the pictures of one exam say together: measures, views seen and missing, quality, what needs a person first.
 
 ::
 

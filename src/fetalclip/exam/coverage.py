@@ -84,8 +84,8 @@ def _rules(data: object) -> tuple[ViewRule, ...]:
 def covered(analyses: Sequence[Analysis], rules: Sequence[ViewRule] | None = None) -> tuple[View, ...]:
     """Every view with its best picture: the one that shows it most probably and passes the most checks.
 
-    A picture shows a view when its plane is certain, and its sub-plane too where the view has one. Pictures are ranked by
-    probability in steps of a tenth, then by the share of checks they pass, then by probability.
+    A picture shows a view when its plane is certain, and its sub-plane too where the view has one. Pictures are ranked
+    by probability in steps of a tenth, then by the share of checks they pass, then by probability.
 
     Args:
         analyses: of one exam.

@@ -1,7 +1,7 @@
 """What needs a person first: one small rule for each sort of reason, and the order of several exams.
 
-A new rule is one function of an `Exam` and its analyses, and one entry in `RULES`. A rule says what to look at; it never
-says what is wrong with a fetus.
+A new rule is one function of an `Exam` and its analyses, and one entry in `RULES`. A rule says what to look at; it
+never says what is wrong with a fetus.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Faults of image quality planted into simulated planes, with the truth that they are there.
 
-Each fault is a function of (plane, seed, profile) and draws the plane anew or changes its picture; without the fault the
-same call gives the plane as it should be. `spoil` plants one, `sound` draws a plane that has none of them.
+Each fault draws the plane anew with other ranges, or changes its picture. `spoil` plants one, `sound` draws a plane that has none of them.
 """
 
 from __future__ import annotations

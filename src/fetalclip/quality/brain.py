@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,26 @@ from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
 Real = npt.NDArray[np.float64]
 
 OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
-CLEAR = 0.2  # how far a midline must stand out, in deviations across the head
-_COLUMNS, _ROWS = 65, 121
-_REACH, _HIGH, _ENDS = 0.65, 0.85, 0.6  # along, across, and ends tried, in half diameters
+CLEAR = 0.3  # a line in the middle that stands out so much is the midline, whatever else is bright
+FAINT = 0.12  # where no line stands out more, nothing is told; both in deviations across the head
+_COLUMNS, _ROWS = 75, 121
+_REACH, _HIGH, _ENDS = 0.75, 0.85, 0.6  # along, across, and ends tried, in half diameters
 _TRIED = 49  # ends on either side
-_THIN, _FLANK = 0.035, 0.15  # half width of a midline, and distance of what it stands out from
+_THIN, _FLANK = 0.02, 0.13  # half width of a midline, and distance of what it stands out from
+
+
+@dataclass(frozen=True)
+class Midline:
+    """The line across a head that stands out most.
+
+    Attributes:
+        off: its greatest distance from the long diameter within the middle three quarters, in half short diameters.
+        middle, outer: how much the best line within `OFF` and the best one beyond stand out, in deviations.
+    """
+
+    off: float
+    middle: float
+    outer: float
 
 
 def cerebellum(scene: Scene) -> Check:
@@ -35,30 +51,29 @@ def midline(scene: Scene) -> Check:
     if mask is None:
         return Check("midline", CANNOT_TELL, scene.no_outline(), None, OFF)
     found = find_midline(scene.gray, mask)
-    if found is None:
+    if found is None or max(found.middle, found.outer) < FAINT:
         return Check("midline", CANNOT_TELL, "no midline stands out", None, OFF)
-    value = 100.0 * max(abs(end) for end in found)
-    if value > OFF:
-        return Check("midline", FAIL, "the midline is off the middle: the plane is not symmetric", value, OFF, "%")
-    return Check("midline", PASS, "the midline is in the middle", value, OFF, "%")
+    if found.middle >= CLEAR or found.middle >= found.outer:
+        return Check("midline", PASS, "a midline runs in the middle", min(100.0 * found.off, OFF), OFF, "%")
+    why = "the midline is off the middle: the plane is not symmetric"
+    return Check("midline", FAIL, why, 100.0 * found.off, OFF, "%")
 
 
-def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> tuple[float, float] | None:
-    """Where the midline lies at either end of the middle 65 % of the head.
+def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> Midline | None:
+    """The straight line along a head that stands out most, and how much lines in the middle do.
 
     Args:
         gray: uint8 (H, W).
         head: (H, W) bool.
 
     Returns:
-        Its two distances from the long diameter, in half short diameters; None where no line stands out.
+        None where the head is too small to look.
     """
     level = straightened(gray, head)
     if level is None:
         return None
     step = 2.0 * _HIGH / (_ROWS - 1)
-    thin, flank = max(1, round(_THIN / step)), round(_FLANK / step)
-    smooth = _box(level, thin)
+    smooth, flank = _box(level, max(1, round(_THIN / step))), round(_FLANK / step)
     one, other = _moved(smooth, flank), _moved(smooth, -flank)
     ridge = smooth - 0.5 * (np.maximum(one, other) + 0.5 * (one + other))  # an edge is no ridge
     ridge = np.clip(ridge / max(float(level.std(axis=0).mean()), 1.0), -1.0, 1.0)  # one bright spot is no line
@@ -67,10 +82,10 @@ def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> tuple[float, float]
     heights = ends[:, None, None] * (1 - share) + ends[None, :, None] * share  # (ends, ends, columns)
     rows = np.rint((heights + _HIGH) / step).astype(int)
     score = ridge[rows, np.arange(_COLUMNS)].mean(axis=2)
-    i, j = np.unravel_index(int(score.argmax()), score.shape)
-    if score[i, j] < CLEAR:
-        return None
-    return float(ends[i]), float(ends[j])
+    off = np.maximum(np.abs(ends)[:, None], np.abs(ends)[None, :])
+    central = off <= 0.01 * OFF + 1e-9
+    best = np.unravel_index(int(score.argmax()), score.shape)
+    return Midline(float(off[best]), float(score[central].max()), float(score[~central].max()))
 
 
 def straightened(gray: npt.NDArray[np.uint8], head: Mask) -> Real | None:

@@ -1,8 +1,8 @@
 """Is the structure large enough, and whole? From its mask and the sector.
 
 That a structure should fill at least 30 % of the picture is an item of the scores of Salomon et al. (Ultrasound
-Obstet Gynecol 2006;27:34-40; ISUOG, Ultrasound Obstet Gynecol 2019;53:715-723). Here: of the sector, and of a bone, which
-has hardly an area, its length against the sector's width.
+Obstet Gynecol 2006;27:34-40; ISUOG, Ultrasound Obstet Gynecol 2019;53:715-723). Here: of the sector, and of a bone,
+which has hardly an area, its length against the sector's width.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def _view(view: View, small: Thumbnail | None) -> str:
     shot = f'<div class="shot none">{"no picture" if view.seen else "not seen"}</div>'
     if small is not None and view.seen:
         alt = f"Best picture of {view.title}"
-        shot = f'<div class="shot"><img src="{small.uri}" width="{small.width}" height="{small.height}" alt="{safe(alt)}"></div>'
+        size = f'width="{small.width}" height="{small.height}"'
+        shot = f'<div class="shot"><img src="{small.uri}" {size} alt="{safe(alt)}"></div>'
     kind = "" if view.seen else " missing" if view.needed else " spare"
     return (
         f'<figure class="view{kind}">{shot}<figcaption><b>{safe(view.title)}</b>'
@@ -71,7 +72,8 @@ def quality(exam: Exam) -> str:
     words = f"Image quality: {exam_text.summary(exam.quality)}"
     return (
         f'<div class="scroll"><table class="list checks"><caption>{safe(words)}</caption><thead><tr>'
-        f'<th scope="col">Picture</th><th scope="col">Plane</th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>'
+        f'<th scope="col">Picture</th><th scope="col">Plane</th>{heads}</tr></thead><tbody>\n{rows}'
+        "</tbody></table></div>"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fetalclip.exam import sort_exams, urgency
+from fetalclip.exam import sort_exams
 from fetalclip.report.text import file_name, percent, printable, sentence
 from fetalclip.result import Check, Exam, PictureQuality, View
 
@@ -40,13 +40,11 @@ def order(exams: Sequence[Exam]) -> list[str]:
 
 
 def most_urgent(exam: Exam) -> str:
-    """The reasons of the highest urgency of an exam, such as "now: HC below the 3rd centile (and 2 more reasons)"."""
-    first = urgency(exam)
-    if not first:
+    """The first reason of an exam and how many there are besides, such as "now: HC below the 3rd centile (and 2 more)"."""
+    if not exam.triage:
         return "nothing to look at"
-    reasons = [sentence(one.reason) for one in exam.triage or () if one.urgency == first]
-    rest = len(exam.triage or ()) - len(reasons)
-    return f"{first}: {'; '.join(reasons)}" + (f" (and {rest} more)" if rest else "")
+    first, rest = exam.triage[0], len(exam.triage) - 1
+    return f"{first.urgency}: {sentence(first.reason)}" + (f" (and {rest} more)" if rest else "")
 
 
 def seen(view: View) -> str:

@@ -1,4 +1,4 @@
-"""The exam as a whole: its measures, the views that were seen, the quality of its pictures, what needs a person first."""
+"""The exam as a whole: its measures, the views seen, the quality of its pictures, what needs a person first."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ AGE_MEANING = "age whose WHO median is the measured head; interval = measuring e
 
 @dataclass(frozen=True)
 class Taken:
-    """What was measured on one picture, refused measures too, what is to be said of it, and the masks it was taken of."""
+    """What was measured on one picture, refused measures too, what is to be said of it, and the masks measured."""
 
     measures: tuple[Measurement, ...] = ()
     warnings: tuple[str, ...] = ()
