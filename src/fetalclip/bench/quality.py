@@ -3,11 +3,11 @@
 * Every check that has a fault (`fetalclip.phantom.faults`) is asked of sound views and of views with that fault, of the
   profile ``test``, whose seeds and ranges nothing was chosen on. It is right when it fails the one and does not fail the
   other; "cannot tell" of a fault is a miss. Headline: balanced accuracy, on true outlines.
-* A sound view whose structure truly fills less than 30 % of the sector is a fault of size; one that was planted and still
-  fills 30 % is none.
+* A sound view whose structure truly fills less than 30 % of the sector is a fault of size; one that was planted and
+  still fills 30 % is none.
 * The checks that need an outline again on the head's plane, with masks of the model's own head: no goal.
-* Whether a plane shows the cerebellum is answered by the model's sub-plane, which knows no drawings: with a root it is
-  measured on the heads of FETAL_PLANES_DB's split, without one it has no row.
+* Whether a plane shows the cerebellum is answered by the model's sub-plane, which knows no drawings: with a root it
+  is measured on the heads of FETAL_PLANES_DB's split, without one it has no row.
 * Intervals are 95 % by view (``group_bootstrap``), by patient for real pictures. It is a test of software.
 """
 

@@ -54,7 +54,7 @@ def failed_quality(exam: Exam, analyses: Sequence[Analysis]) -> list[Concern]:
             found.append(Concern("quality", "soon", f"best picture of {view.title}: {reasons}", (path,)))
     rest = tuple(path for path, one in checked.items() if one.verdict == FAIL and path not in best)
     if rest:
-        found.append(Concern("quality", "note", f"{_count(rest)} failed a check that are not the best of a view", rest))
+        found.append(Concern("quality", "note", f"{_count(rest)} failed a check; a better one shows the view", rest))
     return found
 
 
