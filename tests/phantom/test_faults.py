@@ -46,7 +46,7 @@ def test_a_shadow_only_darkens_and_only_a_part() -> None:
 
 def test_an_oblique_plane_leaves_the_skull() -> None:
     plain, moved = sound("brain", 4), spoil("midline", "brain", 4)
-    outside = ~plain.masks["brain"]
+    outside = ~plain.masks["head"]
     assert np.array_equal(plain.frame.gray[outside], moved.frame.gray[outside])
 
 

@@ -1,8 +1,8 @@
 """Protocol ``quality``: checks of image quality on simulated views with planted faults.
 
-* Every check that has a fault (`fetalclip.phantom.faults`) is asked of sound views and of views with that fault, of the
-  profile ``test``, whose seeds and ranges nothing was chosen on. It is right when it fails the one and does not fail the
-  other; "cannot tell" of a fault is a miss. Headline: balanced accuracy, on true outlines.
+* Every check that has a fault (`fetalclip.phantom.faults`) is asked of sound views and of views with that fault, of
+  the profile ``test``, whose seeds and ranges no limit was chosen on. It is right when it fails the one and does not
+  fail the other; "cannot tell" of a fault is a miss. Headline: balanced accuracy, on true outlines.
 * A sound view whose structure truly fills less than 30 % of the sector is a fault of size; one that was planted and
   still fills 30 % is none.
 * The checks that need an outline again on the head's plane, with masks of the model's own head: no goal.

@@ -1,7 +1,7 @@
 """Faults of image quality planted into simulated planes, with the truth that they are there.
 
-Each fault draws the plane anew with other ranges, or changes its picture. `spoil` plants one, `sound` draws a plane that
-has none of them.
+Each fault draws the plane anew with other ranges, or changes its picture. `spoil` plants one, `sound` draws a plane
+that has none of them.
 """
 
 from __future__ import annotations

@@ -14,12 +14,13 @@ from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
 Real = npt.NDArray[np.float64]
 
 OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
-CLEAR = 0.3  # a line in the middle that stands out so much is the midline, whatever else is bright
-FAINT = 0.12  # where no line stands out more, nothing is told; both in deviations across the head
+CLEAR = 0.54  # a line in the middle that stands out so much is the midline, whatever else is bright
+FAINT = 0.2  # where no line stands out more, nothing is told; both in deviations across the head
 _COLUMNS, _ROWS = 75, 121
 _REACH, _HIGH, _ENDS = 0.75, 0.85, 0.6  # along, across, and ends tried, in half diameters
 _TRIED = 49  # ends on either side
-_THIN, _FLANK = 0.02, 0.13  # half width of a midline, and distance of what it stands out from
+_THIN, _FLANK = 0.02, 0.1  # half width of a midline, and distance of what it stands out from
+_BEND = 2  # rows by which a midline may leave the straight line
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> Midline | None:
     one, other = _moved(smooth, flank), _moved(smooth, -flank)
     ridge = smooth - 0.5 * (np.maximum(one, other) + 0.5 * (one + other))  # an edge is no ridge
     ridge = np.clip(ridge / max(float(level.std(axis=0).mean()), 1.0), -1.0, 1.0)  # one bright spot is no line
+    ridge = np.maximum(ridge, np.maximum(_moved(ridge, _BEND), _moved(ridge, -_BEND)))
     ends = np.linspace(-_ENDS, _ENDS, _TRIED)
     share = np.linspace(0.0, 1.0, _COLUMNS)
     heights = ends[:, None, None] * (1 - share) + ends[None, :, None] * share  # (ends, ends, columns)
