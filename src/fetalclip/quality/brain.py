@@ -14,12 +14,14 @@ from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
 Real = npt.NDArray[np.float64]
 
 OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
-CLEAR = 0.54  # a line in the middle that stands out so much is the midline, whatever else is bright
+CLEAR = 0.44  # a line in the middle that stands out so much is the midline, whatever else is bright
 FAINT = 0.2  # where no line stands out more, nothing is told; both in deviations across the head
-_COLUMNS, _ROWS = 75, 121
-_REACH, _HIGH, _ENDS = 0.75, 0.85, 0.6  # along, across, and ends tried, in half diameters
+_COLUMNS, _ROWS = 65, 121
+_REACH, _HIGH, _ENDS = 0.85, 0.85, 0.6  # along, across, and ends tried, in half diameters
 _TRIED = 49  # ends on either side
 _THIN, _FLANK = 0.02, 0.1  # half width of a midline, and distance of what it stands out from
+_APART = 26.0  # per cent, as `OFF`: lines between the two are too near to a middle one to speak against it
+_SPOT = 0.7  # deviations; one bright spot is no line
 _BEND = 2  # rows by which a midline may leave the straight line
 
 
@@ -28,8 +30,8 @@ class Midline:
     """The line across a head that stands out most.
 
     Attributes:
-        off: its greatest distance from the long diameter within the middle three quarters, in half short diameters.
-        middle, outer: how much the best line within `OFF` and the best one beyond stand out, in deviations.
+        off: its greatest distance from the long diameter within the middle 85 %, in half short diameters.
+        middle, outer: how much the best line within `OFF` and the best one well beyond it stand out, in deviations.
     """
 
     off: float
@@ -77,7 +79,7 @@ def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> Midline | None:
     smooth, flank = _box(level, max(1, round(_THIN / step))), round(_FLANK / step)
     one, other = _moved(smooth, flank), _moved(smooth, -flank)
     ridge = smooth - 0.5 * (np.maximum(one, other) + 0.5 * (one + other))  # an edge is no ridge
-    ridge = np.clip(ridge / max(float(level.std(axis=0).mean()), 1.0), -1.0, 1.0)  # one bright spot is no line
+    ridge = np.clip(ridge / max(float(level.std(axis=0).mean()), 1.0), -_SPOT, _SPOT)
     ridge = np.maximum(ridge, np.maximum(_moved(ridge, _BEND), _moved(ridge, -_BEND)))
     ends = np.linspace(-_ENDS, _ENDS, _TRIED)
     share = np.linspace(0.0, 1.0, _COLUMNS)
@@ -85,9 +87,9 @@ def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> Midline | None:
     rows = np.rint((heights + _HIGH) / step).astype(int)
     score = ridge[rows, np.arange(_COLUMNS)].mean(axis=2)
     off = np.maximum(np.abs(ends)[:, None], np.abs(ends)[None, :])
-    central = off <= 0.01 * OFF + 1e-9
+    central, beyond = off <= 0.01 * OFF + 1e-9, off > 0.01 * _APART
     best = np.unravel_index(int(score.argmax()), score.shape)
-    return Midline(float(off[best]), float(score[central].max()), float(score[~central].max()))
+    return Midline(float(off[best]), float(score[central].max()), float(score[beyond].max()))
 
 
 def straightened(gray: npt.NDArray[np.uint8], head: Mask) -> Real | None:
