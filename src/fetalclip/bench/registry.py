@@ -102,8 +102,8 @@ PROTOCOLS: dict[str, Protocol] = {
             """Checks of image quality on simulated views with planted faults, with intervals.
 
             Every check on sound views and on views with its fault: balanced accuracy, faults seen, sound views not
-            failed. The views are drawn here, no data set is needed. With one, also whether the plane of a real head shows
-            the cerebellum.""",
+            failed. The views are drawn here, no data set is needed. With one, also whether the plane of a real head
+            shows the cerebellum.""",
             "fetalclip.bench.quality",
         ),
     )
