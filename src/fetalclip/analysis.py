@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from fetalclip.io import is_clip, read, read_cine
 from fetalclip.models.tiny import SHOUT, TINY
 from fetalclip.preprocess import Prepared, prepare
 from fetalclip.preprocess.cine import prepare_cine
-from fetalclip.result import AgeEstimate, Analysis, InputInfo, Measurement, PlaneScores, Provenance
+from fetalclip.quality import Mask, Scene, examine
+from fetalclip.result import AgeEstimate, Analysis, Check, InputInfo, Measurement, PlaneScores, Provenance
 from fetalclip.tasks import AgeTask, BiometryTask, PlaneTask, SubplaneTask, biometry_age
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
 
@@ -36,6 +37,7 @@ class Asked:
         overlay: what to do with burned-in text: ``mask``, ``keep`` or ``only``.
         heads: heads that draw the masks to measure; None for the model's own.
         age: known without the pictures, or None.
+        quality: whether image quality is checked too.
     """
 
     tasks: tuple[str, ...]
@@ -43,6 +45,7 @@ class Asked:
     overlay: str = "mask"
     heads: tuple[str | Path, ...] | None = None
     age: IndependentAge | None = None
+    quality: bool = False
 
 
 class Analyst:
@@ -93,6 +96,7 @@ class Analyst:
         image = self.encoder.images([ready.pixels]) if asked.tasks else np.zeros((0, 0), np.float32)
         plane = subplane = age = sized = None
         measures: tuple[Measurement, ...] | None = None
+        masks: Mapping[str, Mask] = {}
         if "planes" in asked.tasks:
             plane, subplane = self._plane_of(image, asked, said)
         own = plane if asked.prompts is None else None
@@ -102,9 +106,11 @@ class Analyst:
             age = self._age_of(image, ready, own)
             said += age.warnings
         if "biometry" in asked.tasks and own is not None:
-            measures, sized = self._measures_of(frame, own, asked, said)
+            measures, sized, masks = self._measures_of(frame, own, asked, said)
         info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-        return Analysis(info, plane, tuple(said), None, self._provenance(began), subplane, age, measures, sized)
+        checks = _checked(frame, plane, subplane, masks) if asked.quality else None
+        made = self._provenance(began)
+        return Analysis(info, plane, tuple(said), None, made, subplane, age, measures, sized, checks)
 
     def _cine(self, path: Path, shown: str, spacing: tuple[float, float] | None, asked: Asked) -> Analysis:
         """What is said of a clip: the plane of pictures spread over it, taken together; nothing is measured."""
@@ -151,19 +157,29 @@ class Analyst:
 
     def _measures_of(
         self, frame: Frame, plane: PlaneScores, asked: Asked, said: list[str]
-    ) -> tuple[tuple[Measurement, ...] | None, AgeEstimate | None]:
-        """Measures, None where no head is for this picture, and the age of a measured head."""
+    ) -> tuple[tuple[Measurement, ...] | None, AgeEstimate | None, Mapping[str, Mask]]:
+        """Measures, None where no head is for this picture, the age of a measured head, and the masks."""
         taken = self.biometry(frame, plane, asked.heads, asked.age)
         said += taken.warnings
         if not taken.measures:
-            return None, None
+            return None, None, taken.masks
         age, why = biometry_age(taken.measures)
         said += [why] if why else []
-        return taken.measures, age
+        return taken.measures, age, taken.masks
 
     def _provenance(self, began: float) -> Provenance:
         card, seconds = self.card, time.perf_counter() - began
         return Provenance(__version__, card.name, card.sha256, card.license, self.encoder.engine, seconds)
+
+
+def _checked(
+    frame: Frame, plane: PlaneScores | None, subplane: PlaneScores | None, masks: Mapping[str, Mask]
+) -> tuple[Check, ...] | None:
+    """The checks of a picture whose plane is certain."""
+    if plane is None or plane.abstained:
+        return None
+    sub = "" if subplane is None or subplane.abstained else subplane.label
+    return examine(Scene.of(frame, plane.label, sub, masks))
 
 
 def no_rule(card: Card) -> str:

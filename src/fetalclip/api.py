@@ -278,6 +278,7 @@ class FetalCLIP:
         overlay: str = "mask",
         heads: str | Path | Sequence[str | Path] | None = None,
         ga: IndependentAge | str | None = None,
+        quality: bool = False,
     ) -> Iterator[Analysis]:
         """Answer every file; one that cannot be read is answered with its error and stops nothing.
 
@@ -290,6 +291,7 @@ class FetalCLIP:
             overlay: what to do with burned-in text.
             heads: heads that draw the masks to measure, by name or folder; None takes the model's own.
             ga: age known without the pictures, such as ``"20w3d"``: measures then have a centile.
+            quality: check the image quality of each picture with a certain plane: ``Analysis.quality``.
 
         Raises:
             UsageError: a task or overlay mode this version does not know, or a prompt set that cannot be read; at the
@@ -305,7 +307,7 @@ class FetalCLIP:
         named = heads_of(heads)
         self._analyst.biometry.check(named or ())
         age = None if ga is None else independent(ga)
-        asked = Asked(tuple(tasks), _prompt_set(prompts), overlay, named, age)
+        asked = Asked(tuple(tasks), _prompt_set(prompts), overlay, named, age, quality)
         table = spacing_table or {}
         return (self._analyst(Path(p), str(p), table.get(Path(p).name, spacing), asked) for p in paths)
 

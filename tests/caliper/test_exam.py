@@ -44,7 +44,7 @@ def test_measures_ratios_and_weight() -> None:
     told = exam.to_dict()
     assert list(told) == ["schema", "path", "measures", "efw", "coverage", "quality", "triage", "warnings"]
     assert told["schema"] == "fetalclip.exam/1"
-    assert told["coverage"] == {"abdomen": 1, "brain": 1, "femur": 1}
+    assert told["coverage"] == {"planes": {"abdomen": 1, "brain": 1, "femur": 1}, "views": None, "missing": None}
     assert told["warnings"] == []
     assert told["efw"]["unit"] == "g"
     with pytest.raises(KeyError):

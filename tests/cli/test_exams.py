@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from fetalclip.cli import main
-from fetalclip.cli.exams import Exams, shown, walk_exams
+from fetalclip.cli.exams import Exams, walk_exams
 from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import UsageError
+from fetalclip.exam.gather import shown
 from fetalclip.result import Analysis, InputInfo, Measurement, PlaneScores
 
 SIZES = {"HC": (175.0, "outer", "brain"), "AC": (152.0, "outer", "abdomen"), "FL": (33.0, "diaphysis", "femur")}
@@ -120,6 +121,22 @@ def test_text_has_a_block_for_each_exam(measuring, cases, capsys):
         "    HC 175.0 mm; FL 33.0 mm",
         "    FL/HC 0.189",
         "    warning: no weight: AC not measured",
+        "    views:",
+        "      Head, trans-thalamic                   missing",
+        "      Head, trans-ventricular                missing",
+        "      Head, trans-cerebellar                 missing",
+        "      Chest with the heart's four chambers   missing",
+        "      Abdomen with stomach and portal sinus  missing",
+        "      Femur along its shaft                  missing",
+        "      Maternal cervix                        not seen (not needed)",
+        "    to look at:",
+        "      soon: no picture of: Head, trans-thalamic",
+        "      soon: no picture of: Head, trans-ventricular",
+        "      soon: no picture of: Head, trans-cerebellar",
+        "      soon: no picture of: Chest with the heart's four chambers",
+        "      soon: no picture of: Abdomen with stomach and portal sinus",
+        "      soon: no picture of: Femur along its shaft",
+        "      note: no picture of: Maternal cervix",
     ]
     assert lines[1] == "    HC 175.0 mm"
 
@@ -136,7 +153,26 @@ def test_the_page_has_the_exam(measuring, cases, tmp_path):
     main(["analyze", *map(str, cases), "--exam", "--report", str(page)])
     text = page.read_text()
     assert "<h2>Exams (2)</h2>" in text
-    assert "<h3>one</h3>" in text
+    assert '<h3 id="exam-1">one</h3>' in text
+    assert "<h2>Needs a person first</h2>" in text
+    first = text.split('<ol class="triage">')[1]
+    assert first.index("#exam-2") < first.index("#exam-1")  # a file was not read
+
+
+def test_several_exams_are_listed_by_urgency_at_the_end(measuring, cases, capsys):
+    main(["analyze", *map(str, cases), "--exam"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3] == "exams in the order in which they need a person:"
+    assert lines[-2].startswith(f"  1. {cases[1]}: soon: no picture of")
+    assert lines[-1].startswith(f"  2. {cases[0]}: soon: no picture of")
+    assert measuring.calls[-1]["quality"] is True
+    main(["analyze", *map(str, cases), "--exam", "--json"])
+    assert "order in which" not in capsys.readouterr().out
+
+
+def test_without_exam_no_quality_is_asked(measuring, cases):
+    main(["analyze", str(cases[0])])
+    assert measuring.calls[-1]["quality"] is False
 
 
 def test_refused_measures_are_lines_too(measuring, cases, capsys):

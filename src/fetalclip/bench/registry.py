@@ -96,6 +96,16 @@ PROTOCOLS: dict[str, Protocol] = {
             FETAL_PLANES_DB's test side, where the table of them is there. From a model, or from saved HC.""",
             "fetalclip.bench.biometry",
         ),
+        Protocol(
+            "quality",
+            "Image quality",
+            """Checks of image quality on simulated views with planted faults, with intervals.
+
+            Every check on sound views and on views with its fault: balanced accuracy, faults seen, sound views not
+            failed. The views are drawn here, no data set is needed. With one, also whether the plane of a real head
+            shows the cerebellum.""",
+            "fetalclip.bench.quality",
+        ),
     )
 }
 

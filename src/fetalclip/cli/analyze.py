@@ -59,7 +59,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         typer.Option("--drawings", metavar="DIR", help="Save each picture with its answer drawn on it."),
     ] = None,
     exam: Annotated[
-        bool, typer.Option("--exam", help="Each PATH is a folder of one exam: its measures together, with a weight.")
+        bool, typer.Option("--exam", help="Each PATH is a folder of one exam: measures, views, image quality, triage.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
     report: Annotated[
@@ -91,6 +91,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         overlay=overlay,
         heads=head or None,
         ga=age,
+        quality=exam,
     )
     return _tell(found, request, voice, as_json)
 
@@ -245,6 +246,8 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
             for line in [json_line(exam)] if as_json else rows.exam_lines(exam):
                 voice.data(line)
             output.add_exam(exam)
+    for line in [] if as_json else rows.triage_lines(request.exams.done):
+        voice.data(line)
     for path in output.finish():
         voice.talk(f"Written: {printable(path)}")
     if count > 1 or failed:

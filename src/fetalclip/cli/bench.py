@@ -11,6 +11,7 @@ import typer
 from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
 from fetalclip.cli.bench_masks import MASK_COMMANDS
+from fetalclip.cli.bench_quality import quality
 from fetalclip.cli.bench_run import Task, folder, perform
 from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Side, Versus, WriteCard
 from fetalclip.cli.output import Voice, json_line, printable
@@ -233,10 +234,16 @@ def _plain(protocol: Protocol) -> Callable[..., None]:
     return command
 
 
-_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga, "biometry": biometry, **MASK_COMMANDS}
+_OWN: dict[str, Callable[..., None]] = {
+    "planes": planes,
+    "ga": ga,
+    "biometry": biometry,
+    "quality": quality,
+    **MASK_COMMANDS,
+}
 for _protocol in PROTOCOLS.values():
     _command = _OWN.get(_protocol.name) or _plain(_protocol)
-    app.command(_protocol.name, help=_protocol.about, no_args_is_help=True)(_command)
+    app.command(_protocol.name, help=_protocol.about, no_args_is_help=_protocol.name != "quality")(_command)
 
 
 @app.command("rows", no_args_is_help=True)

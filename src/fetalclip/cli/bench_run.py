@@ -24,6 +24,7 @@ class Task:
     Attributes:
         predictions: a file of saved answers, scores or ages, or None for a model.
         versus: name or folder of a second model, or a second file; the others as the options.
+        rootless: the protocol needs no data set.
     """
 
     protocol: str
@@ -36,6 +37,7 @@ class Task:
     report: Path | None
     card: bool
     as_json: bool
+    rootless: bool = False
 
     def check(self) -> None:
         """Everything cheap that can be wrong, before a model is loaded.
@@ -45,7 +47,8 @@ class Task:
             OutputError: a plot or page cannot be written where asked.
         """
         command = f"fetalclip bench {self.protocol}"
-        if (self.root is None) == (self.predictions is None):
+        both = self.root is not None and self.predictions is not None
+        if both or (self.root is None and self.predictions is None and not self.rootless):
             saved = "--scores nor --predictions" if self.protocol == "ga" else "--predictions"
             found = f"neither --root nor {saved}" if self.root is None else "both --root and --predictions"
             raise UsageError(found, "one of them", f"{command} --root DIR")
@@ -83,7 +86,8 @@ def perform(
         result = saved(task.predictions)
         other = saved(Path(task.versus)) if task.versus is not None else None
     else:
-        folder(task.root, "--root")
+        if task.root is not None or not task.rootless:
+            folder(task.root, "--root")
         if task.versus is not None:
             from fetalclip.cards import get_card
 

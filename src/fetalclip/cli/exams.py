@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from fetalclip.cli.output import printable
 from fetalclip.errors import UsageError
 
 if TYPE_CHECKING:
-    from fetalclip.caliper import Shown
     from fetalclip.clinical.age import IndependentAge
     from fetalclip.result import Analysis, Exam
 
@@ -52,46 +51,32 @@ class Exams:
     Attributes:
         folders: each exam's folder with its files, in the order in which their analyses come.
         age: known without the pictures, for centiles; or None.
+        done: the exams made so far, in their order.
     """
 
     folders: Sequence[tuple[Path, Sequence[Path]]] = ()
     age: IndependentAge | None = None
-    _shown: list[Shown] = field(default_factory=list)
-    _unread: int = 0
+    done: list[Exam] = field(default_factory=list)
+    _analyses: list[Analysis] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._waiting = deque((folder, len(files)) for folder, files in self.folders)
-        self._seen = 0
 
     def add(self, analysis: Analysis) -> Exam | None:
         """Take the next analysis; the exam, where that was the last one of its folder."""
         if not self._waiting:
             return None
         folder, count = self._waiting[0]
-        self._seen += 1
-        if analysis.error is None:
-            self._shown.append(shown(analysis))
-        else:
-            self._unread += 1
-        if self._seen < count:
+        self._analyses.append(analysis)
+        if len(self._analyses) < count:
             return None
-        from fetalclip.caliper import combine
+        from fetalclip.exam import gather
 
-        exam = combine(self._shown, str(folder), self.age)
-        if self._unread:
-            exam = replace(exam, warnings=(*exam.warnings, f"{self._unread} of {count} files not read"))
+        exam = gather(self._analyses, str(folder), self.age)
         self._waiting.popleft()
-        self._shown, self._unread, self._seen = [], 0, 0
+        self._analyses = []
+        self.done.append(exam)
         return exam
-
-
-def shown(analysis: Analysis) -> Shown:
-    """What an analysed picture brings to its exam; one that was given no plane shows none."""
-    from fetalclip.caliper import Shown
-
-    plane = analysis.plane
-    planes = {} if plane is None or plane.abstained else dict(plane.scores)
-    return Shown(planes, analysis.biometry or (), printable(Path(analysis.input.path).name))
 
 
 def _is_folder(path: Path) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fetalclip.cli.output import bar, printable, takes_blocks
-from fetalclip.report import text
+from fetalclip.report import exam_text, text
 from fetalclip.result import Analysis, Exam, PlaneScores
 
 MAX_NAME = 60  # characters; a longer name pushes its own line to the right and no other
@@ -40,9 +40,14 @@ def lines(analysis: Analysis, width: int) -> list[str]:
 
 
 def exam_lines(exam: Exam) -> list[str]:
-    """Text lines of one exam: its folder and planes; measures, ratios, weight and warnings below."""
+    """Text lines of one exam: its folder and planes; measures, weight, warnings, views, quality, triage below."""
     first, *more = text.exam(exam)
-    return [first, *(f"    {line}" for line in more)]
+    return [first, *(f"    {line}" for line in [*more, *exam_text.lines(exam)])]
+
+
+def triage_lines(exams: Sequence[Exam]) -> list[str]:
+    """Several exams, those that need a person first on top; nothing of one exam, whose own lines say it."""
+    return exam_text.order(exams) if len(exams) > 1 else []
 
 
 def _plane(plane: PlaneScores | None) -> str:

@@ -89,6 +89,7 @@ class Phantom:
         calipers: measure (``BPD``, ``OFD``, ``TAD``, ``APAD``, ``FL``, ...) to its two true end points (x, y) in
             pixels, where (0, 0) is the centre of the first pixel; they may lie outside the frame.
         shapes: structure to the outlines, each (N, 2) mm from the picture's top left corner, that its mask was made of.
+        sector: (H, W) bool, where echoes are shown; None after ``resample``.
     """
 
     frame: Frame
@@ -97,15 +98,16 @@ class Phantom:
     truth: dict[str, float]
     calipers: dict[str, Pair] = field(default_factory=dict)
     shapes: dict[str, tuple[Field, ...]] = field(default_factory=dict)
+    sector: Mask | None = None
 
 
-def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) -> Phantom:
+def draw(plane: str, seed: int, profile: str | Profile = "demo", overlay: bool = False) -> Phantom:
     """Draw one plane; the same arguments always give the same pixels.
 
     Args:
         plane: one of ``PLANES``.
         seed: 0 or more.
-        profile: "train", "demo" or "test": disjoint streams of random numbers, other ranges.
+        profile: "train", "demo" or "test": disjoint streams of random numbers, other ranges; or ranges of your own.
         overlay: burn in "SIMULATED" and a ruler, as a machine would its text.
 
     Raises:
@@ -113,11 +115,11 @@ def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) ->
     """
     if plane not in PLANES:
         raise UsageError(f"an unknown plane {plane!r}", "one of " + ", ".join(PLANES), 'plane="brain"')
-    if profile not in PROFILES:
+    if isinstance(profile, str) and profile not in PROFILES:
         raise UsageError(f"an unknown profile {profile!r}", "one of " + ", ".join(PROFILES), 'profile="demo"')
     if seed < 0:
         raise UsageError(f"a negative seed {seed}", "an integer of 0 or more")
-    ranges = PROFILES[profile]
+    ranges = PROFILES[profile] if isinstance(profile, str) else profile
     words = [_ROOT, ranges.stream, PLANES.index(plane), int(seed)]
     rng = np.random.default_rng(np.random.SeedSequence(words))
     weeks = float(rng.uniform(*ranges.weeks))
@@ -130,11 +132,11 @@ def draw(plane: str, seed: int, profile: str = "demo", overlay: bool = False) ->
     mm = canvas.sector.mm
     if overlay:
         gray = burn_in(gray, mm)
-    frame = Frame(gray, (mm, mm), info={"simulated": plane, "profile": profile})
+    frame = Frame(gray, (mm, mm), info={"simulated": plane, "profile": profile if isinstance(profile, str) else "own"})
     calipers = {name: _in_pixels(ends, (mm, mm)) for name, ends in canvas.calipers.items()}
     truth = {"weeks": weeks, **anatomy.truth, **canvas.truth}
     masks = {name: canvas.masks[name] for name in STRUCTURES[plane]}
-    return Phantom(frame, plane, masks, truth, calipers, canvas.shapes)
+    return Phantom(frame, plane, masks, truth, calipers, canvas.shapes, canvas.sector.inside)
 
 
 def resample(phantom: Phantom, mm_per_pixel: tuple[float, float]) -> Phantom:

@@ -64,7 +64,8 @@ def page(
     yield head(title)
     yield _header(title, note, created, list(made))
     yield f"<main>\n{_summary(analyses)}"
-    yield from exam_section(exams)
+    small = {entry.analysis.input.path: entry.picture for entry in entries if entry.picture} if exams else {}
+    yield from exam_section(exams, small)
     yield from _cards([entry for entry in entries if entry.analysis.error is None])
     yield from _failures([a for a in analyses if a.error is not None])
     yield "</main>\n"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fetalclip.clinical.biometry import BIOMETRICS
-from fetalclip.report import text
+from fetalclip.report import exam_tables, text
+from fetalclip.report.draw import Thumbnail
 from fetalclip.report.text import safe
 from fetalclip.result import Exam, Measurement
 
@@ -44,26 +45,35 @@ def _title(one: Measurement) -> str:
     return _TITLES.get(one.name, "") if known is None else known.title
 
 
-def exams(found: Sequence[Exam]) -> Iterator[str]:
-    """A section with a part for each exam: what it shows, its measures, ratios and weight, its warnings."""
+def exams(found: Sequence[Exam], pictures: Mapping[str, Thumbnail] | None = None) -> Iterator[str]:
+    """A section with a part for each exam: triage, views, measures, ratios and weight, image quality, warnings.
+
+    Args:
+        found: the exams; several are listed first in the order in which they need a person.
+        pictures: small pictures by path, for the views.
+    """
     if not found:
         return
+    yield exam_tables.order(found)
     yield f"<section>\n<h2>{'Exam' if len(found) == 1 else f'Exams ({len(found)})'}</h2>\n"
     for number, exam in enumerate(found, 1):
-        yield _exam(exam, number)
+        yield _exam(exam, number, pictures or {})
     yield "</section>\n"
 
 
-def _exam(exam: Exam, number: int) -> str:
+def _exam(exam: Exam, number: int, small: Mapping[str, Thumbnail]) -> str:
     shows = ", ".join(f"{text.plane_name(plane)} {count}" for plane, count in exam.coverage.items())
     taken = [*exam.measures, *([exam.efw] if exam.efw is not None else [])]
     told = [*map(text.sentence, exam.warnings), *text.limits(taken)]
     warnings = "".join(f"<li><b>Warning:</b> {safe(warning)}</li>" for warning in told)
     pieces = [
         '<article class="exam">',
-        f"<h3>{safe(text.file_name(exam.path)) or f'Exam {number}'}</h3>",
+        f'<h3 id="exam-{number}">{safe(text.file_name(exam.path)) or f"Exam {number}"}</h3>',
+        exam_tables.triage(exam),
         f"<p>Pictures by plane: {safe(shows) or 'none named'}.</p>",
+        exam_tables.views(exam, small),
         _table(taken) if taken else "<p>Nothing was measured.</p>",
+        exam_tables.quality(exam),
         f'<ul class="warnings">{warnings}</ul>' if warnings else "",
         "</article>\n",
     ]

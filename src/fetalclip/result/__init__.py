@@ -15,19 +15,29 @@ from fetalclip.result.analysis import (
     PlaneScores,
     Provenance,
 )
-from fetalclip.result.biometry import EXAM_SCHEMA, Exam, Measurement, Segmentation
+from fetalclip.result.biometry import Measurement, Segmentation
+from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, View
+from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check, PictureQuality
 
 __all__ = [
+    "CANNOT_TELL",
     "DISCLAIMER",
     "EXAM_SCHEMA",
+    "FAIL",
     "NOT_A_HEAD",
+    "PASS",
     "SCHEMA",
+    "URGENCIES",
     "AgeEstimate",
     "Analysis",
+    "Check",
+    "Concern",
     "Exam",
     "InputInfo",
     "Measurement",
+    "PictureQuality",
     "PlaneScores",
     "Provenance",
     "Segmentation",
+    "View",
 ]

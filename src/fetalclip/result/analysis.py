@@ -8,6 +8,7 @@ from typing import Any
 
 from fetalclip.clinical.age import EstimatedAge
 from fetalclip.result.biometry import Measurement
+from fetalclip.result.quality import Check
 
 SCHEMA = "fetalclip.analysis/1"
 
@@ -160,6 +161,7 @@ class Analysis:
         age: the prompted age; None when it was not asked for.
         biometry: the measures taken, refused ones too; None when they were not asked for.
         biometry_age: the age whose WHO median is the measured head; None where no head was measured.
+        quality: the checks of image quality, for the exam; None where nothing was asked or no plane is certain.
     """
 
     input: InputInfo
@@ -171,6 +173,7 @@ class Analysis:
     age: AgeEstimate | None = None
     biometry: tuple[Measurement, ...] | None = None
     biometry_age: AgeEstimate | None = None
+    quality: tuple[Check, ...] | None = None
 
     @property
     def measured(self) -> tuple[Measurement, ...]:

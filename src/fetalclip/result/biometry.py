@@ -13,8 +13,6 @@ from fetalclip.clinical import growth
 from fetalclip.clinical.age import IndependentAge, age_text, independent
 from fetalclip.errors import BadValue, NoCalibration
 
-EXAM_SCHEMA = "fetalclip.exam/1"
-
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
@@ -157,52 +155,6 @@ class Measurement:
 
     def _noted(self, more: str) -> Measurement:
         return self if more in self.note else replace(self, note="; ".join(filter(None, (self.note, more))))
-
-
-@dataclass(frozen=True)
-class Exam:
-    """The measures of one exam: each structure from the picture that shows its plane best.
-
-    Attributes:
-        path: the exam's folder, as given.
-        measures: chosen measures, and ratios of two of them (unit empty).
-        efw: estimated fetal weight (unit ``g``, the formula as its definition), or None.
-        coverage: plane to the pictures that show it.
-        warnings: what is missing and why, and what does not fit together.
-        quality, triage: not judged yet.
-    """
-
-    path: str
-    measures: tuple[Measurement, ...] = ()
-    efw: Measurement | None = None
-    coverage: Mapping[str, int] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    quality: None = None
-    triage: None = None
-
-    def __getitem__(self, name: str) -> Measurement:
-        """The measure or ratio of that name.
-
-        Raises:
-            KeyError: the exam has none.
-        """
-        for one in self.measures:
-            if one.name == name:
-                return one
-        raise KeyError(name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """One JSON object of schema ``fetalclip.exam/1``."""
-        return {
-            "schema": EXAM_SCHEMA,
-            "path": self.path,
-            "measures": [one.to_dict() for one in self.measures],
-            "efw": None if self.efw is None else self.efw.to_dict(),
-            "coverage": dict(self.coverage),
-            "quality": self.quality,
-            "triage": self.triage,
-            "warnings": list(self.warnings),
-        }
 
 
 def _places(number: float | None) -> float | None:

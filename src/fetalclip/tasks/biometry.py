@@ -5,8 +5,8 @@ A head draws on the planes it was made for only: on any other picture its mask w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fetalclip.caliper import measure_all
@@ -17,7 +17,7 @@ from fetalclip.frame import Frame
 from fetalclip.models.mask_head import HeadConfig
 from fetalclip.result import AgeEstimate, Measurement, PlaneScores, Segmentation
 from fetalclip.tasks.age import dated
-from fetalclip.tasks.segment import Segmenter
+from fetalclip.tasks.segment import Mask, Segmenter
 
 AGE_METHOD = "biometry"
 AGE_MEANING = "age whose WHO median is the measured head; interval = measuring error + chart spread"
@@ -25,10 +25,11 @@ AGE_MEANING = "age whose WHO median is the measured head; interval = measuring e
 
 @dataclass(frozen=True)
 class Taken:
-    """What was measured on one picture, refused measures too, and what is to be said of it."""
+    """What was measured on one picture, refused measures too, what is to be said of it, and the masks measured."""
 
     measures: tuple[Measurement, ...] = ()
     warnings: tuple[str, ...] = ()
+    masks: Mapping[str, Mask] = field(default_factory=dict)
 
 
 class BiometryTask:
@@ -81,14 +82,16 @@ class BiometryTask:
             planes = ", ".join(dict.fromkeys(self.segmenter.config(head).plane for head in chosen)) or "no plane"
             return Taken(warnings=(f"no biometry of {plane.label}: there are heads for {planes}",))
         taken: list[Measurement] = []
+        masks: dict[str, Mask] = {}
         for head in fit:
             drawn = self.segmenter.task(head)([frame])[0]
+            masks = {**drawn.masks, **masks}  # the first head that draws a structure
             taken += _measures(drawn, self.segmenter.config(head))
         if age is not None:
             taken = [one.with_centile(age) if one.name in growth.MEASURES else one for one in taken]
         only = [self.segmenter.config(head).name for head in fit if self.segmenter.config(head).simulated]
         drawn_only = [f"the head {name} was trained on simulated pictures only, not for real ones" for name in only]
-        return Taken(tuple(taken), (*drawn_only, *_told(taken)))
+        return Taken(tuple(taken), (*drawn_only, *_told(taken)), masks)
 
 
 def biometry_age(measures: Sequence[Measurement]) -> tuple[AgeEstimate | None, str]:

@@ -1,0 +1,128 @@
+"""Items of the head's own plane: no cerebellum, a midline in the middle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fetalclip.quality.scene import Mask, Scene
+from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
+
+Real = npt.NDArray[np.float64]
+
+OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
+CLEAR = 0.44  # a line in the middle that stands out so much is the midline, whatever else is bright
+FAINT = 0.2  # where no line stands out more, nothing is told; both in deviations across the head
+_COLUMNS, _ROWS = 65, 121
+_REACH, _HIGH, _ENDS = 0.85, 0.85, 0.6  # along, across, and ends tried, in half diameters
+_TRIED = 49  # ends on either side
+_THIN, _FLANK = 0.02, 0.1  # half width of a midline, and distance of what it stands out from
+_APART = 26.0  # per cent, as `OFF`: lines between the two are too near to a middle one to speak against it
+_SPOT = 0.7  # deviations; one bright spot is no line
+_BEND = 2  # rows by which a midline may leave the straight line
+
+
+@dataclass(frozen=True)
+class Midline:
+    """The line across a head that stands out most.
+
+    Attributes:
+        off: its greatest distance from the long diameter within the middle 85 %, in half short diameters.
+        middle, outer: how much the best line within `OFF` and the best one well beyond it stand out, in deviations.
+    """
+
+    off: float
+    middle: float
+    outer: float
+
+
+def cerebellum(scene: Scene) -> Check:
+    """A head is measured on a plane without cerebellum (the transcerebellar plane has its own use)."""
+    if not scene.subplane:
+        return Check("no cerebellum", CANNOT_TELL, "the sub-plane is not certain")
+    if scene.subplane == "trans-cerebellum":
+        return Check("no cerebellum", FAIL, "a plane through the cerebellum: not one to measure the head on")
+    return Check("no cerebellum", PASS, f"the plane is {scene.subplane}")
+
+
+def midline(scene: Scene) -> Check:
+    """The midline lies in the middle of the head and along it: the plane is symmetric."""
+    mask = scene.outline
+    if mask is None:
+        return Check("midline", CANNOT_TELL, scene.no_outline(), None, OFF)
+    found = find_midline(scene.gray, mask)
+    if found is None or max(found.middle, found.outer) < FAINT:
+        return Check("midline", CANNOT_TELL, "no midline stands out", None, OFF)
+    if found.middle >= CLEAR or found.middle >= found.outer:
+        return Check("midline", PASS, "a midline runs in the middle", min(100.0 * found.off, OFF), OFF, "%")
+    why = "the midline is off the middle: the plane is not symmetric"
+    return Check("midline", FAIL, why, 100.0 * found.off, OFF, "%")
+
+
+def find_midline(gray: npt.NDArray[np.uint8], head: Mask) -> Midline | None:
+    """The straight line along a head that stands out most, and how much lines in the middle do.
+
+    Args:
+        gray: uint8 (H, W).
+        head: (H, W) bool.
+
+    Returns:
+        None where the head is too small to look.
+    """
+    level = straightened(gray, head)
+    if level is None:
+        return None
+    step = 2.0 * _HIGH / (_ROWS - 1)
+    smooth, flank = _box(level, max(1, round(_THIN / step))), round(_FLANK / step)
+    one, other = _moved(smooth, flank), _moved(smooth, -flank)
+    ridge = smooth - 0.5 * (np.maximum(one, other) + 0.5 * (one + other))  # an edge is no ridge
+    ridge = np.clip(ridge / max(float(level.std(axis=0).mean()), 1.0), -_SPOT, _SPOT)
+    ridge = np.maximum(ridge, np.maximum(_moved(ridge, _BEND), _moved(ridge, -_BEND)))
+    ends = np.linspace(-_ENDS, _ENDS, _TRIED)
+    share = np.linspace(0.0, 1.0, _COLUMNS)
+    heights = ends[:, None, None] * (1 - share) + ends[None, :, None] * share  # (ends, ends, columns)
+    rows = np.rint((heights + _HIGH) / step).astype(int)
+    score = ridge[rows, np.arange(_COLUMNS)].mean(axis=2)
+    off = np.maximum(np.abs(ends)[:, None], np.abs(ends)[None, :])
+    central, beyond = off <= 0.01 * OFF + 1e-9, off > 0.01 * _APART
+    best = np.unravel_index(int(score.argmax()), score.shape)
+    return Midline(float(off[best]), float(score[central].max()), float(score[beyond].max()))
+
+
+def straightened(gray: npt.NDArray[np.uint8], head: Mask) -> Real | None:
+    """The head turned so that its long diameter lies along the rows, in half diameters: (rows, columns) of grey.
+
+    None where the mask is too small to have a direction.
+    """
+    y, x = np.nonzero(head)
+    if y.size < 400:
+        return None
+    centre = np.array([x.mean(), y.mean()])
+    values, vectors = np.linalg.eigh(np.cov(np.stack([x, y])))
+    half = 2.0 * np.sqrt(np.maximum(values, 1e-9))  # semi-axes of the ellipse with these moments; the short one first
+    if half[0] < 8:
+        return None
+    u = np.linspace(-_REACH, _REACH, _COLUMNS)[None, :, None]
+    v = np.linspace(-_HIGH, _HIGH, _ROWS)[:, None, None]
+    places = centre + u * half[1] * vectors[:, 1] + v * half[0] * vectors[:, 0]
+    blur = max(1, math.floor(half[0] * _THIN))  # as fine as what is looked for
+    soft = _box(_box(gray.astype(np.float64), blur).T, blur).T
+    px = np.clip(np.rint(places[..., 0]), 0, gray.shape[1] - 1).astype(int)
+    py = np.clip(np.rint(places[..., 1]), 0, gray.shape[0] - 1).astype(int)
+    return np.asarray(soft[py, px])
+
+
+def _box(field: Real, reach: int) -> Real:
+    """Mean over 2 * reach + 1 rows, edges repeated."""
+    wide = np.pad(field, ((reach + 1, reach), (0, 0)), mode="edge").cumsum(axis=0)
+    count = 2 * reach + 1
+    return np.asarray((wide[count:] - wide[:-count]) / count)
+
+
+def _moved(field: Real, by: int) -> Real:
+    """Rows moved by ``by``, edges repeated."""
+    rows = np.clip(np.arange(field.shape[0]) - by, 0, field.shape[0] - 1)
+    return field[rows]

@@ -1,0 +1,139 @@
+"""The exam as a whole: its measures, the views seen, the quality of its pictures, what needs a person first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fetalclip.result.biometry import Measurement
+from fetalclip.result.quality import PictureQuality
+
+EXAM_SCHEMA = "fetalclip.exam/1"
+
+URGENCIES = ("now", "soon", "note")
+"""How urgent a concern is, the most urgent first."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One standard view of the mid-trimester scan and the pictures of an exam that show it.
+
+    Attributes:
+        name: for programs.
+        title: for people.
+        needed: whether an exam without it is incomplete.
+        pictures: how many show it.
+        best: path of the one that shows it best, or empty.
+        probability: that the best one shows it, 0 to 1; None where there is none.
+        quality: verdict of the best one's checks; None where there is none or nothing was checked.
+    """
+
+    name: str
+    title: str
+    needed: bool
+    pictures: int = 0
+    best: str = ""
+    probability: float | None = None
+    quality: str | None = None
+
+    @property
+    def seen(self) -> bool:
+        """Whether any picture shows it."""
+        return self.pictures > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        best = {"path": self.best, "probability": self.probability, "quality": self.quality} if self.seen else None
+        return {
+            "name": self.name,
+            "title": self.title,
+            "needed": self.needed,
+            "seen": self.seen,
+            "pictures": self.pictures,
+            "best": best,
+        }
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One reason why a person should look at an exam.
+
+    Attributes:
+        kind: ``measure``, ``missing view``, ``quality``, ``abstention`` or ``not read``.
+        urgency: one of `URGENCIES`.
+        reason: in words.
+        paths: the pictures it is about; empty where it is about none.
+    """
+
+    kind: str
+    urgency: str
+    reason: str
+    paths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.urgency not in URGENCIES:
+            raise ValueError(f"an urgency {self.urgency!r}, not one of {', '.join(URGENCIES)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"kind": self.kind, "urgency": self.urgency, "reason": self.reason, "paths": list(self.paths)}
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The measures of one exam: each structure from the picture that shows its plane best.
+
+    Attributes:
+        path: the exam's folder, as given.
+        measures: chosen measures, and ratios of two of them (unit empty).
+        efw: estimated fetal weight (unit ``g``, the formula as its definition), or None.
+        coverage: plane to the pictures that show it.
+        warnings: what is missing and why, and what does not fit together.
+        quality: of each picture that was checked; None where nothing was asked.
+        triage: what needs a person, the most urgent first; None where nothing was asked.
+        views: the standard views, seen or not; None where nothing was asked.
+    """
+
+    path: str
+    measures: tuple[Measurement, ...] = ()
+    efw: Measurement | None = None
+    coverage: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    quality: tuple[PictureQuality, ...] | None = None
+    triage: tuple[Concern, ...] | None = None
+    views: tuple[View, ...] | None = None
+
+    def __getitem__(self, name: str) -> Measurement:
+        """The measure or ratio of that name.
+
+        Raises:
+            KeyError: the exam has none.
+        """
+        for one in self.measures:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
+    @property
+    def missing(self) -> tuple[View, ...]:
+        """The needed views that no picture shows."""
+        return tuple(view for view in self.views or () if view.needed and not view.seen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object of schema ``fetalclip.exam/1``."""
+        return {
+            "schema": EXAM_SCHEMA,
+            "path": self.path,
+            "measures": [one.to_dict() for one in self.measures],
+            "efw": None if self.efw is None else self.efw.to_dict(),
+            "coverage": self._covered(),
+            "quality": None if self.quality is None else [one.to_dict() for one in self.quality],
+            "triage": None if self.triage is None else [one.to_dict() for one in self.triage],
+            "warnings": list(self.warnings),
+        }
+
+    def _covered(self) -> dict[str, Any]:
+        views = None if self.views is None else [view.to_dict() for view in self.views]
+        missing = None if self.views is None else [view.name for view in self.missing]
+        return {"planes": dict(self.coverage), "views": views, "missing": missing}
