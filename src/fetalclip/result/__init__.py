@@ -16,6 +16,7 @@ from fetalclip.result.analysis import (
     Provenance,
 )
 from fetalclip.result.biometry import EXAM_SCHEMA, Exam, Measurement, Segmentation
+from fetalclip.result.heart import Finding, HeartScore, KeyFrame
 
 __all__ = [
     "DISCLAIMER",
@@ -25,7 +26,10 @@ __all__ = [
     "AgeEstimate",
     "Analysis",
     "Exam",
+    "Finding",
+    "HeartScore",
     "InputInfo",
+    "KeyFrame",
     "Measurement",
     "PlaneScores",
     "Provenance",
