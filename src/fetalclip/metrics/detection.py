@@ -86,7 +86,7 @@ def _steps(score: Reals, there: Flags) -> tuple[npt.NDArray[np.int64], npt.NDArr
     """Positives found and cases taken at each threshold that parts the scores, the highest first."""
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # last case of each score
-    return np.cumsum(there[order])[ends], ends + 1
+    return np.cumsum(there[order].astype(np.int64))[ends], ends.astype(np.int64) + 1
 
 
 def _pairs(score: Reals, there: Flags) -> tuple[Reals, Flags]:

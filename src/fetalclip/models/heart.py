@@ -56,7 +56,9 @@ class HeartShape:
         whole = all(type(n) is int and 1 <= n <= most for n, most in [*sizes, (self.heads, 64)])
         rate = type(self.dropout) in (int, float) and 0 <= self.dropout < 1
         if self.kind not in KINDS or not whole or not rate or type(self.aligned) is not bool:
-            raise BadCheckpoint("a temporal head with impossible sizes", f"a kind of {', '.join(KINDS)} and whole sizes")
+            raise BadCheckpoint(
+                "a temporal head with impossible sizes", f"a kind of {', '.join(KINDS)} and whole sizes"
+            )
         if self.width % self.heads or self.width % 2:
             raise BadCheckpoint(f"a temporal head of width {self.width}", f"an even one that {self.heads} heads divide")
         if self.kind == "concat" and self.aligned:
@@ -88,6 +90,10 @@ class HeartNet(nn.Module):
         shape: its sizes.
     """
 
+    mean: Tensor
+    spread: Tensor
+    texts: Tensor
+
     def __init__(self, shape: HeartShape) -> None:
         super().__init__()
         self.shape = shape
@@ -109,8 +115,8 @@ class HeartNet(nn.Module):
 
     def fit_to(self, embeddings: Tensor) -> None:
         """Take mean and spread of the training frames, (n, dim)."""
-        self.mean.copy_(embeddings.mean(dim=0))  # type: ignore[operator]
-        self.spread.copy_(embeddings.std(dim=0).clamp_min(1e-6))  # type: ignore[operator]
+        self.mean.copy_(embeddings.mean(dim=0))
+        self.spread.copy_(embeddings.std(dim=0, correction=0).clamp_min(1e-6))
 
     def forward(self, frames: Tensor, seconds: Tensor, padded: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and attention of each window.
@@ -141,6 +147,8 @@ class HeartNet(nn.Module):
 
 class _Transformer(nn.Module):
     """Pre-norm self-attention over frames; positions are waves of their seconds."""
+
+    rates: Tensor
 
     def __init__(self, shape: HeartShape) -> None:
         super().__init__()

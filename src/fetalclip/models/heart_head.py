@@ -1,7 +1,7 @@
 """A heart head as a folder: ``config.json``, ``model.safetensors``, ``README.md`` (the card).
 
-The config names the encoder by the hash of everything an embedding comes from (`fetalclip.models.fingerprint`): on other
-embeddings the head's answers would mean nothing, so it is refused there. The folder also holds what makes the head
+The config names the encoder by the hash of everything an embedding comes from (`fetalclip.models.fingerprint`): on
+other embeddings the head's answers would mean nothing, so it is refused there. The folder also holds what makes the head
 abstain: a gate that knows the training frames' spread, and conformal bounds for each finding.
 """
 
@@ -41,6 +41,9 @@ class Gate(nn.Module):
         dim: width of an embedding.
     """
 
+    centre: Tensor
+    whiten: Tensor
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.register_buffer("centre", torch.zeros(dim))
@@ -53,8 +56,8 @@ class Gate(nn.Module):
         covariance = (x - centre).T @ (x - centre) / max(1, len(x) - 1)
         ridge = covariance.diagonal().mean().clamp_min(1e-12)
         values, vectors = torch.linalg.eigh((1 - _RIDGE) * covariance + _RIDGE * ridge * torch.eye(len(centre)))
-        self.centre.copy_(centre)  # type: ignore[operator]
-        self.whiten.copy_(vectors / values.clamp_min(1e-12).sqrt())  # type: ignore[operator]
+        self.centre.copy_(centre)
+        self.whiten.copy_(vectors / values.clamp_min(1e-12).sqrt())
 
     def forward(self, frames: Tensor) -> Tensor:
         """(n, dim) embeddings to (n,) distances, about 1 for frames like those of the training."""
@@ -254,14 +257,21 @@ def heart_card(told: Mapping[str, Any]) -> str:
     lines += [f"- Findings: {', '.join(told['findings'])}", f"- Licence: {told['license']}"]
     lines.append(f"- Encoder: {encoder['name']}, embeddings sha256 `{encoder['sha256']}`")
     shape = told["shape"]
-    lines.append(f"- Head: {shape['kind']}, windows of {shape['frames']} frames, stride {clips['stride']}, {clips['join']}")
+    lines.append(
+        f"- Head: {shape['kind']}, windows of {shape['frames']} frames, stride {clips['stride']}, {clips['join']}"
+    )
     for name, facts in told.get("data", {}).items():
         lines.append(f"- Trained on {name}: {facts.get('clips')} clips of {facts.get('patients')} patients")
     lines += ["", "| finding | temperature | believed absent up to | believed present from |", "|---|---|---|---|"]
     for name in told["findings"]:
         absent, present = told["bounds"][name]
-        lines.append(f"| {name} | {told['temperatures'][name]:.3f} | {min(absent, 1):.3f} | {max(0, 1 - present):.3f} |")
-    lines += ["", f"Abstains where both or neither answer is believed (level {told['level']:g}), and on clips farther from"]
+        lines.append(
+            f"| {name} | {told['temperatures'][name]:.3f} | {min(absent, 1):.3f} | {max(0, 1 - present):.3f} |"
+        )
+    lines += [
+        "",
+        f"Abstains where both or neither answer is believed (level {told['level']:g}), and on clips farther from",
+    ]
     lines.append(f"the training frames than {told['gate']:.3f}.")
     if told.get("results"):
         lines += ["", "From held-out clips of the training, not a result to report:", "", "```json"]

@@ -75,8 +75,8 @@ def join(logits: npt.ArrayLike, how: str = "mean") -> Floats:
 def best_segment(planes: npt.ArrayLike, column: int, least: int = 16) -> Segment | None:
     """The part of a sweep that shows a plane longest and most surely.
 
-    The run of frames with the largest sum of probability less ``LEAST_PROBABILITY``: it grows over likely frames and may
-    bridge a few unlikely ones. A shorter one than ``least`` is widened as far as the clip goes.
+    The run of frames with the largest sum of probability less ``LEAST_PROBABILITY``: it grows over likely frames and
+    may bridge a few unlikely ones. A shorter one than ``least`` is widened as far as the clip goes.
 
     Args:
         planes: (T, planes) probabilities of each frame.
