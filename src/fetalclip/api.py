@@ -272,7 +272,7 @@ class FetalCLIP:
         return found[0] if isinstance(scans, Frame) else found
 
     def heart(
-        self, clip: Iterable[Shown] | Sequence[Frame], head: str | Path | None = None, segment: bool | None = None
+        self, clip: Iterable[Shown | Frame], head: str | Path | None = None, segment: bool | None = None
     ) -> HeartScore:
         """What a clip of the heart shows, as far as a head has learned it.
 

@@ -1,8 +1,8 @@
 """A heart head as a folder: ``config.json``, ``model.safetensors``, ``README.md`` (the card).
 
 The config names the encoder by the hash of everything an embedding comes from (`fetalclip.models.fingerprint`): on
-other embeddings the head's answers would mean nothing, so it is refused there. The folder also holds what makes the head
-abstain: a gate that knows the training frames' spread, and conformal bounds for each finding.
+other embeddings the head's answers would mean nothing, so it is refused there. The folder also holds what makes the
+head abstain: a gate that knows the training frames' spread, and conformal bounds for each finding.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class HeartConfig:
         overlay: what is done with burned-in text, ``mask`` or ``keep``.
         rate: frames looked at per second, at most.
         temperatures: finding to what divides its logit, chosen on held-out clips.
+        offsets: finding to what is added then, likewise; makes up for class weights.
         bounds: finding to the largest 1 - p of ``absent`` and of ``present`` that is still believed, likewise.
         level: the chance with which the true answer is among those believed.
         gate: distance above which a clip is unlike the training clips, likewise.
@@ -99,6 +100,7 @@ class HeartConfig:
     overlay: str
     rate: float
     temperatures: Mapping[str, float]
+    offsets: Mapping[str, float]
     bounds: Mapping[str, tuple[float, float]]
     level: float
     gate: float
@@ -142,7 +144,7 @@ def read_heart_config(folder: Path) -> HeartConfig:
     check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
     check.number("level", 0.5, 0.999)
     check.number("gate", 0, 1e6)
-    for key in ("shape", "temperatures", "bounds", "data", "training", "results"):
+    for key in ("shape", "temperatures", "offsets", "bounds", "data", "training", "results"):
         check.mapping(key)
     for key in ("simulated", "clips.segment"):
         if type(value := check.find(key, "true or false")) is not bool:
@@ -162,7 +164,7 @@ def read_heart_config(folder: Path) -> HeartConfig:
 
 def _config(data: Mapping[str, Any], check: Checker, findings: tuple[str, ...], shape: HeartShape) -> HeartConfig:
     """The checked parts as one value; the numbers of each finding are checked here."""
-    heat, bounds = data.get("temperatures", {}), data.get("bounds", {})
+    heat, offsets, bounds = (data.get(key, {}) for key in ("temperatures", "offsets", "bounds"))
     clips = data["clips"]
     return HeartConfig(
         name=data["name"],
@@ -176,6 +178,7 @@ def _config(data: Mapping[str, Any], check: Checker, findings: tuple[str, ...], 
         overlay=clips["overlay"],
         rate=float(clips["rate"]),
         temperatures={name: _number(check, f"temperatures.{name}", heat.get(name), 1e-3, 1e3) for name in findings},
+        offsets={name: _number(check, f"offsets.{name}", offsets.get(name), -100, 100) for name in findings},
         bounds={name: _pair(check, name, bounds.get(name)) for name in findings},
         level=float(data["level"]),
         gate=float(data["gate"]),
@@ -262,12 +265,11 @@ def heart_card(told: Mapping[str, Any]) -> str:
     )
     for name, facts in told.get("data", {}).items():
         lines.append(f"- Trained on {name}: {facts.get('clips')} clips of {facts.get('patients')} patients")
-    lines += ["", "| finding | temperature | believed absent up to | believed present from |", "|---|---|---|---|"]
+    lines += ["", "| finding | temperature | offset | absent up to | present from |", "|---|---|---|---|---|"]
     for name in told["findings"]:
         absent, present = told["bounds"][name]
-        lines.append(
-            f"| {name} | {told['temperatures'][name]:.3f} | {min(absent, 1):.3f} | {max(0, 1 - present):.3f} |"
-        )
+        numbers = (told["temperatures"][name], told["offsets"][name], absent, 1 - present)
+        lines.append(f"| {name} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |")
     lines += [
         "",
         f"Abstains where both or neither answer is believed (level {told['level']:g}), and on clips farther from",

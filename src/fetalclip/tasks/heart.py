@@ -146,7 +146,7 @@ def answers(config: HeartConfig, logits: Floats, attention: Floats | None = None
     """Calibrated findings of one clip from its logits (findings,), each answered or abstained."""
     found = {}
     for i, name in enumerate(config.findings):
-        p = probability(float(logits[i]), config.temperatures[name])
+        p = probability(float(logits[i]), config.temperatures[name], config.offsets[name])
         absent, present = config.bounds[name]
         believed = (p <= absent, 1 - p <= present)  # 1 - p of the answer is at most its bound
         reason = {(True, True): "both answers can be", (False, False): "neither answer fits"}.get(believed, "")
@@ -157,9 +157,9 @@ def answers(config: HeartConfig, logits: Floats, attention: Floats | None = None
     return found
 
 
-def probability(logit: float, temperature: float) -> float:
-    """The sigmoid of a logit over its temperature."""
-    return float(1 / (1 + np.exp(-np.clip(logit / temperature, -60, 60))))
+def probability(logit: float, temperature: float, offset: float = 0.0) -> float:
+    """The sigmoid of a logit over its temperature, plus the offset."""
+    return float(1 / (1 + np.exp(-np.clip(logit / temperature + offset, -60, 60))))
 
 
 def _over_time(shares: Floats, logits: Floats, places: Places, count: int, how: str) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,7 +71,7 @@ class Track:
         return Track(self.embeddings[start:stop], self.seconds[start:stop], self.index[start:stop], self.timed)
 
 
-def shots_of(clip: Iterable[Shown] | Sequence[Frame]) -> Iterator[Shown]:
+def shots_of(clip: Iterable[Shown | Frame]) -> Iterator[Shown]:
     """A clip's frames one by one; pictures alone have a place and no time."""
     for i, one in enumerate(clip):
         yield Still(i, math.nan, one) if isinstance(one, Frame) else one
