@@ -205,7 +205,7 @@ class Hearts:
         planes: the model's planes.
     """
 
-    def __init__(self, encoder: Encoder, folder: Path | None, planes: PlaneTask | None) -> None:
+    def __init__(self, encoder: Encoder, folder: Path | None, planes: PlaneTask) -> None:
         self.encoder, self.planes = encoder, planes
         within = None if folder is None else folder / HEARTS
         there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
