@@ -96,6 +96,16 @@ PROTOCOLS: dict[str, Protocol] = {
             FETAL_PLANES_DB's test side, where the table of them is there. From a model, or from saved HC.""",
             "fetalclip.bench.biometry",
         ),
+        Protocol(
+            "heart",
+            "Findings on clips of the heart",
+            """Findings on clips of the heart, with intervals.
+
+            A head on clips of your own (--root with clips.csv), on simulated clips (--simulated), or saved answers:
+            AUROC, AUPRC, sensitivity at 90 % specificity and calibration of each finding, what one frame shows, and
+            for simulated clips the curve over severity. Intervals are by patient.""",
+            "fetalclip.bench.heart",
+        ),
     )
 }
 

@@ -10,6 +10,7 @@ import typer
 
 from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
+from fetalclip.cli.bench_heart import heart
 from fetalclip.cli.bench_masks import MASK_COMMANDS
 from fetalclip.cli.bench_run import Task, folder, perform
 from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Side, Versus, WriteCard
@@ -233,7 +234,13 @@ def _plain(protocol: Protocol) -> Callable[..., None]:
     return command
 
 
-_OWN: dict[str, Callable[..., None]] = {"planes": planes, "ga": ga, "biometry": biometry, **MASK_COMMANDS}
+_OWN: dict[str, Callable[..., None]] = {
+    "planes": planes,
+    "ga": ga,
+    "biometry": biometry,
+    "heart": heart,
+    **MASK_COMMANDS,
+}
 for _protocol in PROTOCOLS.values():
     _command = _OWN.get(_protocol.name) or _plain(_protocol)
     app.command(_protocol.name, help=_protocol.about, no_args_is_help=True)(_command)

@@ -78,12 +78,13 @@ class Clips:
         return np.array(found, dtype=np.int64)
 
 
-def table_clips(path: Path, findings: Sequence[str] = ()) -> Clips:
+def table_clips(path: Path, findings: Sequence[str] = (), check_classes: bool = True) -> Clips:
     """Clips of a table; paths in it are beside the table, or absolute.
 
     Args:
         path: a CSV or Parquet file with ``path``, ``patient``, a column for each finding, optionally ``fold``.
         findings: columns to take; empty takes all others.
+        check_classes: refuse a finding with one class only; False for clips that are only measured on.
 
     Raises:
         UnreadableInput: a table that cannot be used; the message names its rows, the first below the header being 2.
@@ -105,7 +106,9 @@ def table_clips(path: Path, findings: Sequence[str] = ()) -> Clips:
     folds = _folds(cells, "fold" in header)
     files = [_file(path.parent, row["path"]) for row in cells]
     _check_rows(cells, files, folds)
-    _check_classes(labels[[fold != TEST for fold in folds]], names, [i for i, f in enumerate(folds, 2) if f != TEST])
+    if check_classes:
+        kept = [i for i, fold in enumerate(folds) if fold != TEST]
+        _check_classes(labels[kept], names, [i + 2 for i in kept])
     made = [
         Clip(_opener(file), row["patient"], label, fold, _sha256(file))
         for row, file, label, fold in zip(cells, files, labels, folds, strict=True)
@@ -194,8 +197,6 @@ def _folds(cells: Sequence[dict[str, str]], there: bool) -> list[int | None]:
         if word != "test" and not (word.isascii() and word.isdigit() and len(word) < 4):
             raise UnreadableInput(f"row {number} has the fold {row['fold']!r:.20}", "a whole number or 'test'", _FIX)
         found.append(TEST if word == "test" else int(word))
-    if len(set(found) - {TEST}) < 2:
-        raise UnreadableInput("a table with one fold to train on", "two or more, or no column 'fold'", _FIX)
     return found
 
 

@@ -1,7 +1,7 @@
 """A heart head from a recipe: patients held out fold by fold, what they decide, one more training on all, a folder.
 
-Each fold is trained with every seed; the held-out scores choose how windows are joined, calibrate the probabilities, and
-set what is believed and what is too strange. The head that comes out is trained on all clips but those marked ``test``.
+Each fold is trained with every seed; the held-out scores choose how windows are joined, calibrate the probabilities,
+and set what is believed and what is too strange. The head that comes out is trained on all clips but those marked ``test``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fetalclip.memory import keep_freed_memory
 from fetalclip.metrics import Reals
 from fetalclip.models.heart import HeartNet
 from fetalclip.models.heart_head import Gate, HeartConfig, HeartHead, save_heart
-from fetalclip.tasks.heart import PLANE, clip_logits
+from fetalclip.tasks.heart import PLANE, clip_logits, still
 from fetalclip.tasks.track import Track
 from fetalclip.tasks.windows import JOINS
 
@@ -41,8 +41,8 @@ def train_heart(recipe: HeartRecipe, out: Path, resume: bool = True, say: Say = 
 
     Args:
         recipe: the recipe.
-        out: run folder; ``out/NAME`` is the head folder that comes out, ``out/heldout.json`` the held-out answers, which
-            ``fetalclip bench heart --predictions`` reads.
+        out: run folder; ``out/NAME`` is the head folder that comes out, ``out/heldout.json`` the held-out answers,
+            which ``fetalclip bench heart --predictions`` reads.
         resume: go on with what the folder already holds.
         say: where progress is told.
 
@@ -93,6 +93,8 @@ def check_folds(clips: Clips, folds: np.ndarray) -> None:
     Raises:
         BadRecipe: names finding and fold.
     """
+    if len(set(folds.tolist())) < 2:
+        raise BadRecipe("clips in one fold to train on", "two or more, or a table without 'fold'", "data.folds=5")
     labels = clips.labels
     for fold in sorted(set(folds.tolist())):
         for i, name in enumerate(clips.findings):
@@ -136,7 +138,7 @@ def _held(
     logits: dict[str, Reals] = {way: np.zeros(labels.shape) for way in JOINS}
     distance = np.zeros(len(tracks))
     for fold in sorted(set(folds.tolist())):
-        inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        inside, outside = np.flatnonzero(folds == fold).tolist(), np.flatnonzero(folds != fold).tolist()
         seen = [tracks[i] for i in outside]
         folder = out / f"fold-{fold}-seed-{recipe.seed + number}"
         how[1](f"patients of fold {fold} held out, seed {recipe.seed + number}")
@@ -147,7 +149,8 @@ def _held(
         for way in JOINS:
             head = HeartHead(plain_config(recipe, clips.findings, training.net, way), training.net, gate)
             for i in inside:
-                logits[way][i] = clip_logits(head, tracks[i])[0]
+                shown = still(tracks[i], recipe.model.frames) if recipe.data.still else tracks[i]
+                logits[way][i] = clip_logits(head, shown)[0]
         with torch.inference_mode():
             for i in inside:
                 distance[i] = float(gate(torch.from_numpy(tracks[i].embeddings)).mean())

@@ -15,7 +15,7 @@ from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.run import Run
 from fetalclip.metrics import Reals
 from fetalclip.models.heart import HeartNet, HeartShape
-from fetalclip.tasks.heart import window_arrays
+from fetalclip.tasks.heart import still, window_arrays
 from fetalclip.tasks.track import Track
 
 
@@ -45,7 +45,7 @@ class HeartTraining(Run):
         BadCheckpoint: its checkpoint is damaged or of another recipe.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         recipe: HeartRecipe,
         tracks: Sequence[Track],
@@ -84,7 +84,7 @@ class HeartTraining(Run):
         size = self.recipe.optim.batch
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
-            parts = [window_arrays(self.tracks[i], self._window(len(self.tracks[i]), rng)[None]) for i in chosen]
+            parts = [self._drawn(self.tracks[i], rng) for i in chosen]
             frames, seconds, padded = (torch.cat([part[k] for part in parts]) for k in range(3))
             noise = torch.from_numpy(rng.normal(0, self.recipe.optim.noise, frames.shape).astype(np.float32))
             yield WindowBatch(frames + noise * self.net.spread, seconds, padded, self.labels[chosen])
@@ -97,6 +97,13 @@ class HeartTraining(Run):
     def _per_clip(self, track: Track) -> int:
         """Draws of a clip in an epoch: its windows, so that a long one is seen more, up to eight."""
         return min(8, max(1, math.ceil(len(track) / self.recipe.model.stride) - 1))
+
+    def _drawn(self, track: Track, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """One window of a clip, or of one frame of it repeated."""
+        if self.recipe.data.still:
+            n, at = self.recipe.model.frames, int(rng.integers(len(track)))
+            return window_arrays(still(track.part(at, at + 1), n), np.arange(n)[None])
+        return window_arrays(track, self._window(len(track), rng)[None])
 
     def _window(self, count: int, rng: np.random.Generator) -> np.ndarray:
         n = self.recipe.model.frames

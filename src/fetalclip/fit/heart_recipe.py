@@ -27,6 +27,7 @@ class HeartData:
         overlay: what is done with burned-in text, ``mask`` or ``keep``.
         rate: frames looked at per second, at most.
         segment: look for the best four-chamber segment of each clip first: for long sweeps.
+        still: learn from single frames, each repeated to fill a window: what shows without motion.
         folds: parts of the patients held out one after the other, where the table has no ``fold``.
     """
 
@@ -39,6 +40,7 @@ class HeartData:
     overlay: str = "mask"
     rate: float = 60.0
     segment: bool = False
+    still: bool = False
     folds: int = 5
 
 

@@ -19,7 +19,7 @@ from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
 from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart
 from fetalclip.result import Finding, HeartScore, KeyFrame
 from fetalclip.tasks.planes import PlaneTask
-from fetalclip.tasks.track import Shown, Track, embed
+from fetalclip.tasks.track import RATE, Shown, Track, embed
 from fetalclip.tasks.windows import Floats, Places, Segment, best_segment, join, spread_out, windows
 
 HEARTS = "hearts"
@@ -110,6 +110,13 @@ class HeartTask:
             raise NotAvailable(f"planes without {PLANE!r}", "a model that knows it", "segment=False")
         table = np.array([[0.0 if one.abstained else one[PLANE]] for one in found])
         return best_segment(table, 0, self.head.config.shape.frames)
+
+
+def still(track: Track, frames: int) -> Track:
+    """The middle frame of a clip as a clip of ``frames`` that are all alike: what one picture shows."""
+    middle = len(track) // 2
+    places = np.full(frames, middle)
+    return Track(track.embeddings[places], np.arange(frames) / RATE, track.index[places])
 
 
 @torch.inference_mode()
