@@ -79,7 +79,7 @@ def test_the_published_baseline_learns_what_stands_still(tmp_path):
 
 def test_a_stopped_training_goes_on_to_the_same_net(tmp_path):
     tracks, labels = sides(12)
-    small = recipe("convolution")
+    small = recipe("convolution", dropout=0.0)
     small = replace(small, optim=replace(small.optim, epochs=3, batch=8))
     whole = HeartTraining(small, tracks, labels, None, tmp_path / "a", seed=2)
     whole.epochs()
@@ -93,10 +93,9 @@ def test_a_stopped_training_goes_on_to_the_same_net(tmp_path):
         cut.epochs()
     again = HeartTraining(small, tracks, labels, None, tmp_path / "b", seed=2)
     assert again.epoch == 1
-    again.net.drop.p = whole.net.drop.p = 0.0
     again.epochs()
-    assert again.done
-    assert again.net.state_dict().keys() == whole.net.state_dict().keys()
+    for name, value in whole.net.state_dict().items():
+        torch.testing.assert_close(again.net.state_dict()[name], value)
 
 
 def test_the_loss_by_hand():
@@ -156,7 +155,7 @@ def test_from_recipe_to_answer(small, aligned, tmp_path):
         f"fold-{fold}-seed-{seed}" for fold in range(3) for seed in (1, 2)
     ]
     model = api.load("fetalclip-tiny")
-    score = model.heart(list(shot.frame for shot in drawn().clips[3].open()), folder)
+    score = model.heart([shot.frame for shot in drawn().clips[3].open()], folder)
     assert set(score.findings) == {"sweep", "rare"}
     assert any(SIMULATED_WARNING in word for word in score.warnings)
     assert sum(score["sweep"].attention) == pytest.approx(1)
@@ -180,7 +179,7 @@ def test_a_fold_without_which_one_class_is_left_is_refused(small, monkeypatch, t
     for clip in clips.clips:
         clip.labels[1] = float(clip.fold == 0)
     monkeypatch.setattr(heart, "clips_of", lambda recipe: clips)
-    with pytest.raises(BadRecipe, match="fold 0.*'rare'"):
+    with pytest.raises(BadRecipe, match=r"fold 0.*'rare'"):
         train_heart(small, tmp_path / "run", **QUIET)
 
 

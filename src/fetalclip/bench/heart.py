@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from fetalclip.bench.answers import RESAMPLES, SEED
 from fetalclip.bench.heart_metrics import all_metrics, scored, severity_curves
 from fetalclip.bench.heart_saved import HeartAnswers, read_saved
 from fetalclip.bench.protocol import check, named
-from fetalclip.bench.refusals import spread
 from fetalclip.bench.table import BenchResult
 from fetalclip.errors import BadRecipe, UsageError
 from fetalclip.fit.clips import TEST, Clip, Clips, drawn_clip, table_clips
@@ -193,10 +193,15 @@ def _clips(task: HeartTask, root: Path, options: Options) -> tuple[Clips, list[s
         else:
             notes.append("no clip of the table has the fold 'test': a head trained on them has seen them")
     if options.limit is not None:
-        clips = Clips(clips.findings, tuple(spread(list(clips.clips), options.limit)), clips.simulated)
+        clips = Clips(clips.findings, tuple(_some(clips.clips, options.limit)), clips.simulated)
     if not clips.clips:
         raise UsageError("no clips to measure on", "one or more")
     return clips, notes
+
+
+def _some(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """``count`` clips in the order of a hash, so that few are of all sorts."""
+    return sorted(clips, key=lambda clip: sha256(clip.key.encode()).digest())[:count]
 
 
 def _mildest(told: Any) -> float:

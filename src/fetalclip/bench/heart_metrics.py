@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,7 @@ def _together(answers: HeartAnswers) -> Iterator[Metric]:
     ):
         yield Metric(key, title, section, group_bootstrap(statistic, answers.patient, RESAMPLES, SEED), goal)
     if answers.abstained is not None:
-        every = rate(answers.abstained.all(axis=1), answers.patient, RESAMPLES, SEED)
+        every = rate(np.asarray(answers.abstained.all(axis=1)), answers.patient, RESAMPLES, SEED)
         share = answers.abstained.mean(axis=1)
         some = group_bootstrap(lambda rows: float(share[rows].mean()), answers.patient, RESAMPLES, SEED)
         yield Metric("abstained_clips", "clips without any answer", section, every)
@@ -139,10 +140,12 @@ def _never_trained(answers: HeartAnswers) -> Iterator[Metric]:
     for name in answers.untrained:
         there = np.array([name in one for one in answers.severity], dtype=bool)
         row = _against(answers, top, there, healthy, f"{key_of(name)}_any_auroc", f"{name}: AUROC of any finding")
-        yield Metric(row.name, row.title, "Never trained", row.found)
+        yield replace(row, section="Never trained")
         if answers.abstained is not None:
             chosen = np.flatnonzero(there)
-            kept = rate(answers.abstained[chosen].any(axis=1), [answers.patient[i] for i in chosen], RESAMPLES, SEED)
+            kept = rate(
+                np.asarray(answers.abstained[chosen].any(axis=1)), [answers.patient[i] for i in chosen], RESAMPLES, SEED
+            )
             yield Metric(f"{key_of(name)}_abstained", f"{name}: some answer abstained", "Never trained", kept)
 
 

@@ -1,7 +1,8 @@
 """A heart head from a recipe: patients held out fold by fold, what they decide, one more training on all, a folder.
 
 Each fold is trained with every seed; the held-out scores choose how windows are joined, calibrate the probabilities,
-and set what is believed and what is too strange. The head that comes out is trained on all clips but those marked ``test``.
+and set what is believed and what is too strange. The head that comes out is trained on all clips but those marked
+``test``.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def train_heart(recipe: HeartRecipe, out: Path, resume: bool = True, say: Say = 
     held = [_held(recipe, (clips, tracks, folds), texts, out, k, (resume, say)) for k in range(recipe.seeds)]
     chosen = choose(held, clips.labels, clips.findings, recipe.level, recipe.gate)
     say(f"held out: mean AUROC {chosen.results['auroc']:.3f}, windows joined by {chosen.join}")
-    _write_heldout(out / "heldout.json", clips, chosen)
+    _write_heldout(out / "heldout.json", clips, chosen, recipe.data.least_severity)
     last = HeartTraining(recipe, tracks, clips.labels, texts, out, seed=recipe.seed, resume=resume)
     last.epochs()
     config = _config(recipe, model, clips, chosen, last)
@@ -182,7 +183,7 @@ def plain_config(recipe: HeartRecipe, findings: tuple[str, ...], net: HeartNet, 
     )
 
 
-def _write_heldout(path: Path, clips: Clips, chosen: Choice) -> None:
+def _write_heldout(path: Path, clips: Clips, chosen: Choice, mildest: float) -> None:
     """Held-out answers as `fetalclip.bench.heart_saved` reads them; patients by number, not by name."""
     numbers = {name: f"p{i}" for i, name in enumerate(dict.fromkeys(clip.patient for clip in clips.clips))}
     labels = [[None if np.isnan(v) else int(v) for v in row] for row in clips.labels]
@@ -194,6 +195,7 @@ def _write_heldout(path: Path, clips: Clips, chosen: Choice) -> None:
     }
     if clips.simulated:
         told["severity"] = [clip.severity for clip in clips.clips]
+        told["mildest_trained"] = mildest
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as part:

@@ -102,7 +102,7 @@ class HeartNet(nn.Module):
         if shape.kind == "concat":
             self.linear = nn.Linear(shape.frames * shape.dim, shape.findings)
             return
-        self.enter = nn.Linear(shape.dim, shape.width)
+        self.enter = nn.Linear(3 * shape.dim, shape.width)
         self.body = (_Transformer if shape.kind == "attention" else _Convolutions)(shape)
         self.pool = _GatedPool(shape.width, shape.findings)
         self.drop = nn.Dropout(shape.dropout)
@@ -135,7 +135,7 @@ class HeartNet(nn.Module):
             shown = (~padded).to(x.dtype)
             equal = (shown / shown.sum(dim=1, keepdim=True)).unsqueeze(1)
             return self.linear(x.flatten(1)), equal.expand(-1, self.shape.findings, -1)
-        x = self.body(self.enter(x), seconds - seconds[:, :1], padded)  # (B, T, width)
+        x = self.body(self.enter(_moving(x, padded)), seconds - seconds[:, :1], padded)  # (B, T, width)
         weights = self.pool(x, padded)  # (B, F, T)
         pooled = self.drop(weights @ x)  # (B, F, width)
         said = torch.einsum("bfw,fwo->bfo", pooled, self.weight)
@@ -143,6 +143,24 @@ class HeartNet(nn.Module):
             cosines = (nn.functional.normalize(said, dim=-1) * self.texts).sum(dim=-1)
             return cosines * self.scale.clamp(max=math.log(100.0)).exp() + self.bias, weights
         return said.squeeze(-1) + self.bias, weights
+
+
+def _moving(x: Tensor, padded: Tensor) -> Tensor:
+    """Each frame beside how it differs from its window's mean and from the frame before it.
+
+    What a clip shows all along is most of an embedding; motion is little of it and would be drowned.
+
+    Args:
+        x: (B, T, d), 0 where padded.
+        padded: (B, T).
+
+    Returns:
+        (B, T, 3 d); the latter two parts are 0 where nothing moves, and where padded.
+    """
+    shown = (~padded).to(x.dtype).unsqueeze(-1)
+    apart = (x - x.sum(dim=1, keepdim=True) / shown.sum(dim=1, keepdim=True)) * shown
+    step = nn.functional.pad((x[:, 1:] - x[:, :-1]) * shown[:, 1:], (0, 0, 1, 0))
+    return torch.cat([x, apart, step], dim=-1)
 
 
 class _Transformer(nn.Module):
