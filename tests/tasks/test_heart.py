@@ -14,6 +14,7 @@ from fetalclip.errors import BadCheckpoint, NotAvailable, UnreadableInput
 from fetalclip.frame import Frame
 from fetalclip.models.heart import HeartNet, HeartShape
 from fetalclip.models.heart_head import Gate, HeartConfig, HeartHead
+from fetalclip.overlay import Overlay
 from fetalclip.result import PlaneScores
 from fetalclip.tasks.heart import Hearts, HeartTask, answers, clip_logits, still
 from fetalclip.tasks.track import Still, Track, embed, shots_of
@@ -178,3 +179,12 @@ def test_heads_that_are_not_there_are_told(model, tmp_path):
         hearts.task("gone")
     with pytest.raises(BadCheckpoint, match="width 12"):
         HeartTask(model.encoder, head(shape=HeartShape("concat", 12, 2)))
+
+
+def test_marks_that_are_known_are_hidden_in_every_frame(model):
+    frames = pictures(10)
+    hidden = np.zeros((40, 50), bool)
+    hidden[:, :25] = True
+    found = embed(model.encoder, shots_of(frames), marks=Overlay(hidden, ~hidden))
+    blank = [frame.with_pixels(np.where(hidden, np.uint8(0), frame.pixels)) for frame in frames]
+    np.testing.assert_allclose(found.embeddings, embed(model.encoder, shots_of(blank), "keep").embeddings, atol=1e-4)

@@ -77,11 +77,17 @@ def shots_of(clip: Iterable[Shown | Frame]) -> Iterator[Shown]:
         yield Still(i, math.nan, one) if isinstance(one, Frame) else one
 
 
-def embed(encoder: Encoder, shots: Iterable[Shown], overlay: str = "mask", rate: float = 60.0) -> Track:
+def embed(
+    encoder: Encoder,
+    shots: Iterable[Shown],
+    overlay: str = "mask",
+    rate: float = 60.0,
+    marks: Overlay | None = None,
+) -> Track:
     """Embeddings of a clip.
 
-    Burned-in text is looked for on the first frame and taken to stand still: a mask that came and went from frame to
-    frame would look like motion.
+    Unless it is known, burned-in text is looked for on the first frame and taken to stand still: a mask that came and
+    went from frame to frame would look like motion.
 
     Args:
         encoder: the backbone.
@@ -89,11 +95,12 @@ def embed(encoder: Encoder, shots: Iterable[Shown], overlay: str = "mask", rate:
         overlay: what is done with burned-in text, ``mask`` or ``keep``.
         rate: frames looked at per second, at most; those between are left out. A frame that is not later than the
             one before it is left out too.
+        marks: burned-in text and sector of every frame, where they are known.
 
     Raises:
         UnreadableInput: no frame, or more than ``MOST``.
     """
-    wanted, found = encoder.normalisation, None
+    wanted, found = encoder.normalisation, marks
     parts: list[Array] = []
     waiting: list[Pixels] = []
     seconds: list[float] = []
