@@ -7,13 +7,21 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from fetalclip.bench import heart
+from fetalclip import api
+from fetalclip.bench import heart, heart_metrics
 from fetalclip.bench.heart import from_predictions
 from fetalclip.bench.heart_saved import HeartAnswers, read_saved
 from fetalclip.bench.versus import compare
 from fetalclip.cli import main
-from fetalclip.errors import UnreadableInput
+from fetalclip.errors import BadRecipe, UnreadableInput, UsageError
+from fetalclip.fit.clips import TEST, Clip, Clips
+from fetalclip.frame import Frame
+from fetalclip.metrics import auroc
+from fetalclip.models.heart import HeartNet, HeartShape
+from fetalclip.models.heart_head import Gate, save_heart
+from fetalclip.tasks.track import shots_of
 
 GOOD = {
     "findings": ["hole", "fluid"],
@@ -21,6 +29,12 @@ GOOD = {
     "label": [[1, 0], [1, None], [0, 0], [0, 1], [0, 0]],
     "patient": ["a", "b", "c", "d", "e"],
 }
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Values are looked at here, and not their intervals."""
+    monkeypatch.setattr(heart_metrics, "RESAMPLES", 40)
 
 
 @pytest.fixture
@@ -123,3 +137,71 @@ def test_the_command(saved, capsys):
 def test_a_file_that_cannot_be_used_is_told(saved, change, part):
     with pytest.raises(UnreadableInput, match=part):
         from_predictions(saved(**change))
+
+
+def head_folder(model, folder, findings=("hole", "fluid"), **more):
+    torch.manual_seed(0)
+    net, gate = HeartNet(HeartShape("attention", 16, len(findings), 16, 16, 1, 2)), Gate(16)
+    config = {
+        "name": folder.name,
+        "license": "CC0-1.0",
+        "simulated": False,
+        "findings": list(findings),
+        "encoder": {"name": "tiny", "sha256": model.encoder.embedding_sha256},
+        "clips": {"overlay": "keep", "rate": 60.0, "stride": 8, "join": "mean", "segment": False},
+        "temperatures": dict.fromkeys(findings, 1.0),
+        "offsets": dict.fromkeys(findings, 0.0),
+        "bounds": {name: [0.6, 0.6] for name in findings},
+        "level": 0.9,
+        "gate": 1e6,
+        **more,
+    }
+    return save_heart(net, gate, config, folder)
+
+
+def clip(number: int, fold: int | None) -> Clip:
+    rng = np.random.default_rng(number)
+    frames = [Frame(rng.integers(0, 255, (40, 40)).astype(np.uint8)) for _ in range(10)]
+    labels = np.array([np.nan, float(number % 2), float(number % 3 == 0)])
+    return Clip(lambda: shots_of(frames), f"p{number // 2}", labels, fold, f"bench {number}")
+
+
+@pytest.mark.filterwarnings("ignore:fetalclip-tiny HAS RANDOM WEIGHTS")
+def test_a_head_on_the_marked_rows_of_a_table(monkeypatch, tmp_path):
+    model = api.load("fetalclip-tiny")
+    folder = head_folder(model, tmp_path / "head")
+    clips = Clips(("other", "fluid", "hole"), tuple(clip(i, TEST if i > 3 else 0) for i in range(12)), False)
+    monkeypatch.setattr(heart, "table_clips", lambda *_, **__: clips)
+    result = heart.run(model, tmp_path, heart.Options(head=folder))
+    assert result.n == 8
+    said = [model.heart(list(c.open()), folder) for c in clips.clips[4:]]
+    hole = np.array([score["hole"].probability for score in said])
+    true = np.array([c.labels[2] for c in clips.clips[4:]])
+    assert result["hole_auroc"].found.value == pytest.approx(auroc(hole, true > 0.5))
+    assert result["hole_auroc"].found.groups == 4
+    share = np.mean([finding.abstained for score in said for finding in score.findings.values()])
+    assert result["abstained"].found.value == pytest.approx(share)
+    assert result.notes == ()
+    assert result.provenance["head"] == "head"
+    assert heart.run(model, tmp_path, heart.Options(head=folder, limit=3)).n == 3
+    unmarked = Clips(clips.findings, tuple(clip(i, None) for i in range(6)), False)
+    monkeypatch.setattr(heart, "table_clips", lambda *_, **__: unmarked)
+    assert "has seen them" in heart.run(model, tmp_path, heart.Options(head=folder)).notes[0]
+    other = head_folder(model, tmp_path / "other", ("hole",))
+    with pytest.raises(UsageError, match="single frames"):
+        heart.run(model, tmp_path, heart.Options(head=folder, single=other))
+    with pytest.raises(BadRecipe, match="'mass'"):
+        heart.run(model, tmp_path, heart.Options(head=head_folder(model, tmp_path / "third", ("mass",))))
+
+
+def test_simulated_clips_of_the_protocol():
+    hearts = pytest.importorskip("fetalclip.phantom.hearts")
+    clips = heart.simulated_test(2, ("cardiomegaly", "arrhythmia"), (0.25, 0.5))
+    assert len(clips.clips) == 2 * 2 * len(hearts.FINDINGS) + 8
+    at = [c for c in clips.clips if "cardiomegaly" in c.severity]
+    assert [c.severity["cardiomegaly"] for c in at] == [0.25, 0.25, 0.5, 0.5]
+    assert len({c.patient for c in at}) == 2  # the same hearts at every severity
+    assert clips.labels.sum(axis=0).tolist() == [4, 4]
+    healthy = {c.patient for c in clips.clips if not c.severity}
+    assert len(healthy) == 8
+    assert healthy.isdisjoint(c.patient for c in clips.clips if c.severity)

@@ -74,12 +74,15 @@ def run(model: FetalCLIP, root: str | Path, options: Options | None = None) -> B
     Raises:
         DataMissing, UnreadableInput: a table or a clip that cannot be used.
         NotAvailable, BadCheckpoint: no such head, a damaged one, or one of another encoder.
+        UsageError: a head of single frames with other findings, or no clip.
     """
     options = options or Options()
     check(options.split, options.limit)
     began = time.perf_counter()
     task = model.hearts.task(options.head)
     single = task if options.single is None else model.hearts.task(options.single)
+    if not set(task.head.config.findings) <= set(single.head.config.findings):
+        raise UsageError("a head of single frames with other findings", "those of the head", "--single-frame HEAD")
     clips, notes = _clips(task, Path(root), options)
     answers = asked(task, clips, single)
     provenance = {
