@@ -154,6 +154,7 @@ def head_folder(model, folder, findings=("hole", "fluid"), **more):
         "bounds": {name: [0.6, 0.6] for name in findings},
         "level": 0.9,
         "gate": 1e6,
+        "stranger": 1e6,
         **more,
     }
     return save_heart(net, gate, config, folder)

@@ -48,15 +48,14 @@ def test_few_clips_of_a_kind_leave_its_answer_open():
     assert believed(np.array([[0.9, 0.1, 0.2]]), np.array([True, False, False]), 0.9) == (1.0, 1.0)
 
 
-def test_the_better_way_of_joining_and_the_gate():
+def test_the_better_way_of_joining():
     z, there = sample(200, 4)
     labels = np.stack([there.astype(float), np.full(200, np.nan)], axis=1)
     labels[:60, 1] = there[:60]
     good, bad = np.stack([z, z], axis=1), np.random.default_rng(0).normal(size=(200, 2))
-    held = [Held({"mean": bad, "log-mean-exp": good}, np.linspace(0, 1, 200)) for _ in range(2)]
-    found = choose(held, labels, ("a", "b"), 0.9, 0.9)
+    held = [Held({"mean": bad, "log-mean-exp": good}) for _ in range(2)]
+    found = choose(held, labels, ("a", "b"), 0.9)
     assert found.join == "log-mean-exp"
-    assert found.gate == pytest.approx(0.9, abs=0.01)
     assert found.results["findings"]["b"]["n"] == 60
     assert found.probability.shape == (200, 2)
     assert found.results["auroc"] > 0.8

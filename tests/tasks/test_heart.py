@@ -35,6 +35,7 @@ CONFIG = HeartConfig(
     bounds={"hole": (0.3, 0.3), "fluid": (0.8, 0.8)},
     level=0.9,
     gate=1e6,
+    stranger=1e6,
     simulated=True,
     encoder_name="tiny",
     encoder_sha256="",

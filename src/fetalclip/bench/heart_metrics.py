@@ -27,6 +27,7 @@ from fetalclip.metrics import (
 )
 
 SPECIFICITY = 0.9
+_MOST_GRADES = 8  # severities that are told one by one
 MILDEST_GOAL, CALIBRATION_GOAL, MOTION_GOAL = Goal(0.90), Goal(0.05, at_most=True), Goal(0.10)
 _SCORES: dict[str, tuple[str, Callable[[Reals, Flags], float]]] = {
     "auroc": ("AUROC", auroc),
@@ -54,11 +55,24 @@ def severity_curves(answers: HeartAnswers) -> list[Subgroup]:
     found = []
     healthy = healthy_clips(answers)
     for i, name in enumerate(answers.findings):
-        for severity in sorted({round(one[name], 3) for one in answers.severity if name in one}):
-            there = np.array([abs(one.get(name, -1) - severity) < 5e-4 for one in answers.severity], dtype=bool)
+        at = np.array([one.get(name, math.nan) for one in answers.severity])
+        for title, there in _grades(at):
             metric = _against(answers, answers.probability[:, i], there, healthy, "auroc", "AUROC")
-            found.append(Subgroup(f"severity of {name}", f"{severity:.2f}", (metric,)))
+            found.append(Subgroup(f"severity of {name}", title, (metric,)))
     return found
+
+
+def _grades(at: Reals) -> Iterator[tuple[str, Flags]]:
+    """Each severity by itself, or tenths of the scale where there are many; NaN is of none."""
+    there = np.unique(np.round(at[np.isfinite(at)], 3))
+    if len(there) <= _MOST_GRADES:
+        for severity in there:
+            yield f"{severity:.2f}", np.abs(at - severity) < 5e-4
+        return
+    for k in range(10):
+        inside = (at >= k / 10) & ((at < (k + 1) / 10) | (k == 9))
+        if inside.any():
+            yield f"{k / 10:.1f} to {(k + 1) / 10:.1f}", inside
 
 
 def scored(answers: HeartAnswers) -> Scored:

@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from fetalclip.api import FetalCLIP, load
+from fetalclip.data import LICENSES
 from fetalclip.disk import replacing
 from fetalclip.encoder.engine import unit
 from fetalclip.errors import BadRecipe, NotAvailable, OutputError
 from fetalclip.fit.clips import TEST, Clips, simulated_clips, table_clips
 from fetalclip.fit.heart_choose import Choice, Held, choose
+from fetalclip.fit.heart_gate import DATASET, Gates, Strangers, fitted_gate, held_gates, strangers_of
 from fetalclip.fit.heart_loop import HeartTraining
 from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.tracks import Sampling, segments, tracks_of
@@ -66,15 +68,17 @@ def train_heart(recipe: HeartRecipe, out: Path, resume: bool = True, say: Say = 
     tracks = tracks_of(model.encoder, clips.clips, sampling, out / "cache", say)
     if recipe.data.segment:
         tracks = list(segments(tracks, model.hearts.planes, PLANE, recipe.model.frames))
+    strange = strangers_of(model.encoder, recipe.data, out / "cache") if recipe.data.strangers else Strangers.none()
+    gates = held_gates(tracks, folds, strange, recipe.gate)
     texts = prompt_texts(model, recipe, clips.findings)
     held = [_held(recipe, (clips, tracks, folds), texts, out, k, (resume, say)) for k in range(recipe.seeds)]
-    chosen = choose(held, clips.labels, clips.findings, recipe.level, recipe.gate)
+    chosen = choose(held, clips.labels, clips.findings, recipe.level)
     say(f"held out: mean AUROC {chosen.results['auroc']:.3f}, windows joined by {chosen.join}")
     _write_heldout(out / "heldout.json", clips, chosen, recipe.data.least_severity)
     last = HeartTraining(recipe, tracks, clips.labels, texts, out, seed=recipe.seed, resume=resume)
     last.epochs()
-    config = _config(recipe, model, clips, chosen, last)
-    return save_heart(last.net, fitted_gate(tracks), config, out / recipe.name)
+    config = _config(recipe, model, clips, (chosen, gates), last)
+    return save_heart(last.net, fitted_gate(tracks, strange.embeddings), config, out / recipe.name)
 
 
 def clips_of(recipe: HeartRecipe) -> Clips:
@@ -118,13 +122,6 @@ def prompt_texts(model: FetalCLIP, recipe: HeartRecipe, findings: Sequence[str])
     return torch.from_numpy(unit(model.encoder.texts([recipe.model.prompt(name) for name in findings])))
 
 
-def fitted_gate(tracks: Sequence[Track]) -> Gate:
-    """A gate that knows the frames of these clips."""
-    gate = Gate(tracks[0].embeddings.shape[1])
-    gate.fit_to(torch.from_numpy(np.concatenate([track.embeddings for track in tracks])))
-    return gate
-
-
 def _held(
     recipe: HeartRecipe,
     material: tuple[Clips, Sequence[Track], np.ndarray],
@@ -133,11 +130,10 @@ def _held(
     number: int,
     how: tuple[bool, Say],
 ) -> Held:
-    """Scores of every clip by a net, and distances by a gate, that have not seen its fold; of one seed."""
+    """Scores of every clip by a net that has not seen its fold; of one seed."""
     clips, tracks, folds = material
     labels = clips.labels
     logits: dict[str, Reals] = {way: np.zeros(labels.shape) for way in JOINS}
-    distance = np.zeros(len(tracks))
     for fold in sorted(set(folds.tolist())):
         inside, outside = np.flatnonzero(folds == fold).tolist(), np.flatnonzero(folds != fold).tolist()
         seen = [tracks[i] for i in outside]
@@ -145,17 +141,15 @@ def _held(
         how[1](f"patients of fold {fold} held out, seed {recipe.seed + number}")
         training = HeartTraining(recipe, seen, labels[outside], texts, folder, seed=recipe.seed + number, resume=how[0])
         training.epochs()
-        gate = fitted_gate(seen)
         training.net.eval()
         for way in JOINS:
-            head = HeartHead(plain_config(recipe, clips.findings, training.net, way), training.net, gate)
+            head = HeartHead(
+                plain_config(recipe, clips.findings, training.net, way), training.net, Gate(training.net.shape.dim)
+            )
             for i in inside:
                 shown = still(tracks[i], recipe.model.frames) if recipe.data.still else tracks[i]
                 logits[way][i] = clip_logits(head, shown)[0]
-        with torch.inference_mode():
-            for i in inside:
-                distance[i] = float(gate(torch.from_numpy(tracks[i].embeddings)).mean())
-    return Held(logits, distance)
+    return Held(logits)
 
 
 def plain_config(recipe: HeartRecipe, findings: tuple[str, ...], net: HeartNet, way: str) -> HeartConfig:
@@ -176,6 +170,7 @@ def plain_config(recipe: HeartRecipe, findings: tuple[str, ...], net: HeartNet, 
         bounds=dict.fromkeys(findings, (1.0, 1.0)),
         level=recipe.level,
         gate=1e6,
+        stranger=1e6,
         simulated=not recipe.data.clips,
         encoder_name="",
         encoder_sha256="",
@@ -205,14 +200,15 @@ def _write_heldout(path: Path, clips: Clips, chosen: Choice, mildest: float) -> 
 
 
 def _config(
-    recipe: HeartRecipe, model: FetalCLIP, clips: Clips, chosen: Choice, training: HeartTraining
+    recipe: HeartRecipe, model: FetalCLIP, clips: Clips, found: tuple[Choice, Gates], training: HeartTraining
 ) -> dict[str, Any]:
     """The head's ``config.json`` but for schema, shape and weights."""
     portable = replace(
         recipe,
-        data=replace(recipe.data, clips=Path(recipe.data.clips).name),
+        data=replace(recipe.data, clips=Path(recipe.data.clips).name, strangers=Path(recipe.data.strangers).name),
         model=replace(recipe.model, encoder=Path(recipe.model.encoder).name),
     )
+    chosen, gates = found
     patients = len({clip.patient for clip in clips.clips})
     source = "simulated hearts" if clips.simulated else "clips of a table"
     return {
@@ -234,9 +230,18 @@ def _config(
         "offsets": chosen.offsets,
         "bounds": {name: list(pair) for name, pair in chosen.bounds.items()},
         "level": recipe.level,
-        "gate": chosen.gate,
+        "gate": gates.distance,
+        "stranger": gates.stranger,
         "prompts": {name: recipe.model.prompt(name) for name in clips.findings} if recipe.model.aligned else {},
-        "data": {source: {"clips": len(clips.clips), "patients": patients}},
+        "data": {source: {"clips": len(clips.clips), "patients": patients}} | _shown(gates),
         "training": {"recipe": portable.to_dict(), **training.made_with},
-        "results": chosen.results,
+        "results": {**chosen.results, "gate": gates.results},
     }
+
+
+def _shown(gates: Gates) -> dict[str, dict[str, Any]]:
+    """The source of the strangers, where there were any."""
+    if "strangers" not in gates.results:
+        return {}
+    facts = LICENSES[DATASET]
+    return {DATASET: {**facts._asdict(), "pictures": gates.results["strangers"], "license": facts.license}}

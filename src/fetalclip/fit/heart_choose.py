@@ -1,4 +1,4 @@
-"""What held-out clips decide: how windows are joined, probabilities, what is believed, what is too strange to judge."""
+"""What held-out clips decide: how windows are joined, probabilities, what is believed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ class Held:
 
     Attributes:
         logits: way of joining to (clips, findings) logits of clips that the scoring net has not seen.
-        distance: (clips,) from the training frames of the gate that has not seen them.
     """
 
     logits: dict[str, Reals]
-    distance: Reals
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,11 @@ class Choice:
     temperatures: dict[str, float]
     offsets: dict[str, float]
     bounds: dict[str, tuple[float, float]]
-    gate: float
     results: dict[str, Any]
     probability: Reals
 
 
-def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: float, gate: float) -> Choice:
+def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: float) -> Choice:
     """Choose on the held-out scores of all folds.
 
     Args:
@@ -49,7 +46,6 @@ def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: fl
         labels: (clips, findings), NaN where unknown.
         findings: their names.
         level: chance with which the true answer must be among those believed.
-        gate: share of the clips that the gate must let through.
 
     Returns:
         The choice; its ``probability`` (clips, findings) is the mean over seeds of the calibrated ones.
@@ -65,7 +61,6 @@ def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: fl
         tables[:, :, i] = _sigmoid(logits / heat[name] + offsets[name])
         bounds[name] = believed(tables[:, known, i], there, level)
     probability = tables.mean(axis=0)
-    distances = np.concatenate([one.distance for one in held])
     results = {
         "clips": len(labels),
         "seeds": len(held),
@@ -73,8 +68,7 @@ def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: fl
         "findings": {name: _told(tables[0, :, i], labels[:, i]) for i, name in enumerate(findings)},
         "join": {way: [mean_auroc(one.logits[way], labels) for one in held] for way in ways},
     }
-    cut = min(conformal_quantile(distances, gate), float(distances.max()))
-    return Choice(join, heat, offsets, bounds, cut, results, probability)
+    return Choice(join, heat, offsets, bounds, results, probability)
 
 
 def calibrated(logits: Reals, there: npt.NDArray[np.bool_]) -> tuple[float, float]:

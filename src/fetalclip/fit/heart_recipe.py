@@ -28,6 +28,8 @@ class HeartData:
         rate: frames looked at per second, at most.
         segment: look for the best four-chamber segment of each clip first: for long sweeps.
         still: learn from single frames, each repeated to fill a window: what shows without motion.
+        strangers: folder that holds FETAL_PLANES_DB as published; its pictures of the training side teach the gate what
+            the head is not for, when it is trained on simulated clips. Empty for none.
         folds: parts of the patients held out one after the other, where the table has no ``fold``.
     """
 
@@ -41,6 +43,7 @@ class HeartData:
     rate: float = 60.0
     segment: bool = False
     still: bool = False
+    strangers: str = ""
     folds: int = 5
 
 

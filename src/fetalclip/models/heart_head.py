@@ -28,14 +28,16 @@ from fetalclip.models.weights import load_strictly, read_state
 HEART_SCHEMA = "fetalclip.heart/1"
 SIMULATED_WARNING = "trained on simulated clips, not for real patients"
 MAX_BYTES = 64 * 2**20
-_RIDGE = 0.01  # share of the mean variance that every direction is given
+_RIDGE = 0.001  # share of the mean variance that every direction is given
 
 
 class Gate(nn.Module):
-    """How far embeddings lie from the training frames: Mahalanobis distance of unit-length embeddings.
+    """How far embeddings lie from the training frames, and how much more they are like strangers.
 
-    Source: Lee et al., NeurIPS 2018 (without classes). The covariance is mixed with a little of its mean variance
-    (Ledoit & Wolf, J Multivar Anal 2004;88:365-411, with a fixed share).
+    The distance is Mahalanobis' of unit-length embeddings (Lee et al., NeurIPS 2018, without classes). The covariance
+    is mixed with a little of its mean variance (Ledoit & Wolf, J Multivar Anal 2004;88:365-411, with a fixed share).
+    Strangers are pictures the head is not for, shown while it was made (outlier exposure, Hendrycks et al., ICLR 2019):
+    a linear logit tells them from the training frames; without any it is 0 everywhere.
 
     Args:
         dim: width of an embedding.
@@ -43,11 +45,15 @@ class Gate(nn.Module):
 
     centre: Tensor
     whiten: Tensor
+    lean: Tensor
+    shift: Tensor
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.register_buffer("centre", torch.zeros(dim))
         self.register_buffer("whiten", torch.eye(dim))
+        self.register_buffer("lean", torch.zeros(dim))
+        self.register_buffer("shift", torch.zeros(()))
 
     def fit_to(self, frames: Tensor) -> None:
         """Take centre and spread of the training frames, (n, dim)."""
@@ -63,6 +69,11 @@ class Gate(nn.Module):
         """(n, dim) embeddings to (n,) distances, about 1 for frames like those of the training."""
         x = nn.functional.normalize(frames, dim=-1) - self.centre
         found: Tensor = (x @ self.whiten).square().mean(dim=-1).sqrt()
+        return found
+
+    def stranger(self, frames: Tensor) -> Tensor:
+        """(n, dim) embeddings to (n,) logits of a stranger against a training frame."""
+        found: Tensor = (nn.functional.normalize(frames, dim=-1) - self.centre) @ self.lean + self.shift
         return found
 
 
@@ -84,6 +95,7 @@ class HeartConfig:
         bounds: finding to the largest 1 - p of ``absent`` and of ``present`` that is still believed, likewise.
         level: the chance with which the true answer is among those believed.
         gate: distance above which a clip is unlike the training clips, likewise.
+        stranger: logit above which it is like the strangers, likewise.
         simulated: trained on simulated clips only.
         encoder_name, encoder_sha256: the backbone it was trained on.
         told: the whole of the file.
@@ -104,6 +116,7 @@ class HeartConfig:
     bounds: Mapping[str, tuple[float, float]]
     level: float
     gate: float
+    stranger: float
     simulated: bool
     encoder_name: str
     encoder_sha256: str
@@ -144,6 +157,7 @@ def read_heart_config(folder: Path) -> HeartConfig:
     check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
     check.number("level", 0.5, 0.999)
     check.number("gate", 0, 1e6)
+    check.number("stranger", -1e6, 1e6)
     for key in ("shape", "temperatures", "offsets", "bounds", "data", "training", "results"):
         check.mapping(key)
     for key in ("simulated", "clips.segment"):
@@ -182,6 +196,7 @@ def _config(data: Mapping[str, Any], check: Checker, findings: tuple[str, ...], 
         bounds={name: _pair(check, name, bounds.get(name)) for name in findings},
         level=float(data["level"]),
         gate=float(data["gate"]),
+        stranger=float(data["stranger"]),
         simulated=data["simulated"],
         encoder_name=data["encoder"]["name"],
         encoder_sha256=data["encoder"]["sha256"].lower(),
@@ -264,7 +279,12 @@ def heart_card(told: Mapping[str, Any]) -> str:
         f"- Head: {shape['kind']}, windows of {shape['frames']} frames, stride {clips['stride']}, {clips['join']}"
     )
     for name, facts in told.get("data", {}).items():
-        lines.append(f"- Trained on {name}: {facts.get('clips')} clips of {facts.get('patients')} patients")
+        if "pictures" in facts:
+            lines.append(
+                f"- The gate was shown {facts['pictures']} pictures of {name}, {facts.get('license')}, as strangers"
+            )
+        else:
+            lines.append(f"- Trained on {name}: {facts.get('clips')} clips of {facts.get('patients')} patients")
     lines += ["", "| finding | temperature | offset | absent up to | present from |", "|---|---|---|---|---|"]
     for name in told["findings"]:
         absent, present = told["bounds"][name]

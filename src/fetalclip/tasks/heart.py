@@ -73,7 +73,7 @@ class HeartTask:
         logits, attention = clip_logits(self.head, part)
         outlier = self.distance(part) / max(config.gate, 1e-9)
         said += _told(part)
-        reason = self._reason(part, outlier)
+        reason = self._reason(part, outlier, self.likeness(part))
         findings = answers(config, logits, attention)
         if reason:
             findings = {name: replace(one, abstained=True, reason=reason) for name, one in findings.items()}
@@ -96,9 +96,14 @@ class HeartTask:
         """How far a clip lies from the training frames: mean over its frames."""
         return float(self.head.gate(torch.from_numpy(track.embeddings)).mean())
 
-    def _reason(self, track: Track, outlier: float) -> str:
+    @torch.inference_mode()
+    def likeness(self, track: Track) -> float:
+        """How much more a clip is like the strangers the head was shown than like its training: mean logit."""
+        return float(self.head.gate.stranger(torch.from_numpy(track.embeddings)).mean())
+
+    def _reason(self, track: Track, outlier: float, like: float) -> str:
         """Why nothing should be said of a clip, or empty."""
-        if outlier > 1:
+        if outlier > 1 or like > self.head.config.stranger:
             return "the clip does not look like those the head was trained on"
         return f"fewer than {LEAST} frames show no motion to judge" if len(track) < LEAST else ""
 
