@@ -24,7 +24,7 @@ from fetalclip.frame import Frame
 from fetalclip.models.tiny import SHOUT, TINY, build_tiny
 from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay
-from fetalclip.result import AgeEstimate, Analysis, PlaneScores, Segmentation
+from fetalclip.result import AgeEstimate, Analysis, HeartScore, PlaneScores, Segmentation
 from fetalclip.settings import device_choice, precision_choice
 from fetalclip.tasks import (
     TASKS,
@@ -38,7 +38,9 @@ from fetalclip.tasks import (
     SubplaneTask,
 )
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
+from fetalclip.tasks.heart import Hearts
 from fetalclip.tasks.segment import Segmenter
+from fetalclip.tasks.track import Shown, shots_of
 
 Prompts = PromptSet | str | Path | None
 
@@ -82,12 +84,14 @@ class FetalCLIP:
         card: what it is, under which licence.
         encoder: its towers.
         segmenter: its heads that draw masks, by name.
+        hearts: its heads that judge clips of the heart, by name.
     """
 
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
         self.card, self.encoder = card, encoder
         self.segmenter = Segmenter(encoder, card.folder)
         self._planes = PlaneTask(encoder, rule)
+        self.hearts = Hearts(encoder, card.folder, self._planes)
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
         self._subplanes = None if rule.classes and not sub.classes else SubplaneTask(encoder, sub)
@@ -266,6 +270,23 @@ class FetalCLIP:
         """
         found = self.segmenter.task(head)(_many(scans), views)
         return found[0] if isinstance(scans, Frame) else found
+
+    def heart(
+        self, clip: Iterable[Shown | Frame], head: str | Path | None = None, segment: bool | None = None
+    ) -> HeartScore:
+        """What a clip of the heart shows, as far as a head has learned it.
+
+        Args:
+            clip: a ``Cine``, or pictures in order, whose times are then not known.
+            head: a heart head of this model by name, or a head folder; None takes the model's only one.
+            segment: judge the best four-chamber segment only, for a sweep; None does as the head was trained.
+
+        Raises:
+            NotAvailable: no such head.
+            BadCheckpoint: a damaged one, or one trained on another encoder.
+            UnreadableInput: a clip without a frame.
+        """
+        return self.hearts.task(head)(shots_of(clip), segment)
 
     def analyze(  # noqa: PLR0913  (one parameter per option)
         self,

@@ -107,3 +107,23 @@ def test_the_objective_says_which_kind_of_recipe_it_is(monkeypatch, recipe, tmp_
     assert (seen[0].structures, seen[0].optim.epochs) == ("brain", 2)
     assert main(["train", str(recipe), "objective=supervised", "--out", str(tmp_path / "other")]) == 2
     assert "structures" in capsys.readouterr().err  # no key of that kind of recipe
+
+
+def test_a_heart_recipe_reaches_its_training(monkeypatch, tmp_path, capsys):
+    from fetalclip.fit import heart
+
+    seen = []
+
+    def train_heart(recipe, out, resume=True, say=print):
+        seen.append(recipe)
+        return out / "heart"
+
+    monkeypatch.setattr(heart, "train_heart", train_heart)
+    words = ["train", "heart", "data.clips=mine.csv", "model.kind=concat", "data.findings=[septal defect]"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    said, talk = capsys.readouterr()
+    assert said.strip() == str(tmp_path / "run" / "heart")
+    assert "bench heart --predictions" in talk
+    assert seen[0].data.clips == "mine.csv"
+    assert seen[0].data.findings == ("septal defect",)
+    assert seen[0].model.kind == "concat"

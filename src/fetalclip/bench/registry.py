@@ -106,6 +106,16 @@ PROTOCOLS: dict[str, Protocol] = {
             shows the cerebellum.""",
             "fetalclip.bench.quality",
         ),
+        Protocol(
+            "heart",
+            "Findings on clips of the heart",
+            """Findings on clips of the heart, with intervals.
+
+            A head on clips of your own (--root with clips.csv), on simulated clips (--simulated), or saved answers:
+            AUROC, AUPRC, sensitivity at 90 % specificity and calibration of each finding, what one frame shows, and
+            for simulated clips the curve over severity. Intervals are by patient.""",
+            "fetalclip.bench.heart",
+        ),
     )
 }
 

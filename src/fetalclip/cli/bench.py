@@ -10,6 +10,7 @@ import typer
 
 from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
+from fetalclip.cli.bench_heart import heart
 from fetalclip.cli.bench_masks import MASK_COMMANDS
 from fetalclip.cli.bench_quality import quality
 from fetalclip.cli.bench_run import Task, folder, perform
@@ -239,6 +240,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "ga": ga,
     "biometry": biometry,
     "quality": quality,
+    "heart": heart,
     **MASK_COMMANDS,
 }
 for _protocol in PROTOCOLS.values():

@@ -58,5 +58,8 @@ def train(
         voice.data(json_line({"schema": "fetalclip.train/1", "recipe": path.name, "model": made}))
     else:
         voice.data(printable(made))
+    if isinstance(loaded, fit.HeartRecipe):
+        voice.talk(f"Next: fetalclip bench heart --predictions {printable(folder / 'heldout.json')}")
+        return
     named = "head" if isinstance(loaded, fit.SegmentRecipe) else "model"
     voice.talk(f"Next: fetalclip analyze your-scan.png --{named} {printable(made)}")

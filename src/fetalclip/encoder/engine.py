@@ -21,7 +21,7 @@ from fetalclip.encoder.store import PromptStore
 from fetalclip.encoder.tree import Row, TextTree, shared
 from fetalclip.errors import UsageError
 from fetalclip.frame import Pixels
-from fetalclip.models.fingerprint import tower_sha256
+from fetalclip.models.fingerprint import embedding_sha256, tower_sha256
 from fetalclip.models.pair import DualEncoder
 from fetalclip.models.tokenizer import Tokenizer
 from fetalclip.preprocess import to_tensor
@@ -97,6 +97,11 @@ class Encoder:
     def tower_sha256(self) -> str:
         """The hash by which a head knows the image tower; see `fetalclip.models.fingerprint`."""
         return tower_sha256(self._stored or self.model.visual.state_dict())
+
+    @cached_property
+    def embedding_sha256(self) -> str:
+        """The hash by which a head on embeddings knows the encoder; see `fetalclip.models.fingerprint`."""
+        return embedding_sha256(self._stored or self.model.visual.state_dict(), repr(self.normalisation))
 
     def _tower(self, name: str) -> Any:
         """``visual`` or ``text``, on its device, in its number type, laid out for speed."""

@@ -22,6 +22,7 @@ from fetalclip.metrics.calibration import (
     expected_calibration_error,
     reliability_curve,
 )
+from fetalclip.metrics.detection import Flags, auroc, average_precision, conformal_quantile, sensitivity_at
 from fetalclip.metrics.intervals import (
     LEVEL,
     Estimate,
@@ -50,6 +51,7 @@ __all__ = [
     "Agreement",
     "Counts",
     "Estimate",
+    "Flags",
     "Index",
     "Reals",
     "ReliabilityBin",
@@ -58,8 +60,11 @@ __all__ = [
     "accuracy",
     "adaptive_calibration_error",
     "area_under_risk_coverage",
+    "auroc",
+    "average_precision",
     "bland_altman",
     "brier_score",
+    "conformal_quantile",
     "confusion_matrix",
     "corrected_calibration_error",
     "covered",
@@ -76,5 +81,6 @@ __all__ = [
     "rate",
     "reliability_curve",
     "risk_coverage_curve",
+    "sensitivity_at",
     "wilson",
 ]

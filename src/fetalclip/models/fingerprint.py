@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -22,10 +22,24 @@ def tower_sha256(state: Mapping[str, Tensor]) -> str:
     Args:
         state: the tower's own names, or a model's, of which those under ``visual.`` count.
     """
+    return _digest(state, _LATER)
+
+
+def embedding_sha256(state: Mapping[str, Tensor], shown: str) -> str:
+    """SHA-256 of everything an embedding comes from, for heads on embeddings: the projection into the joint space too.
+
+    Args:
+        state: as of `tower_sha256`.
+        shown: how a picture is shown to the tower (side, normalisation), as words.
+    """
+    return hashlib.sha256(f"{_digest(state, ())};{shown}".encode()).hexdigest()
+
+
+def _digest(state: Mapping[str, Tensor], without: Sequence[str]) -> str:
     names = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
     digest = hashlib.sha256()
     for name, value in sorted((names or dict(state)).items()):
-        if name in _LATER:
+        if name in without:
             continue
         half = value.detach().to(device="cpu", dtype=torch.float16).contiguous()
         digest.update(f"{name}{tuple(half.shape)};".encode())

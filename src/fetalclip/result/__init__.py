@@ -17,6 +17,7 @@ from fetalclip.result.analysis import (
 )
 from fetalclip.result.biometry import Measurement, Segmentation
 from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, View
+from fetalclip.result.heart import Finding, HeartScore, KeyFrame
 from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check, PictureQuality
 
 __all__ = [
@@ -33,7 +34,10 @@ __all__ = [
     "Check",
     "Concern",
     "Exam",
+    "Finding",
+    "HeartScore",
     "InputInfo",
+    "KeyFrame",
     "Measurement",
     "PictureQuality",
     "PlaneScores",
