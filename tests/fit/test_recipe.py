@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fetalclip.errors import BadRecipe
+from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe
 from fetalclip.fit.segment_recipe import SegmentRecipe
 from fetalclip.settings import load_recipe
@@ -36,13 +37,20 @@ def test_a_recipe_that_cannot_be_is_refused(wrong):
         Recipe(**wrong)
 
 
-@pytest.mark.parametrize("path", [p for p in BUNDLED if p.stem != "segment"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in BUNDLED if p.stem not in ("segment", "heart")], ids=lambda p: p.stem)
 def test_ours_are_recipes_and_keep_the_test_sides_out(path):
     recipe = load_recipe(Recipe, path)
     assert recipe.name == yaml.safe_load(path.read_text("utf-8"))["name"]
     assert set(recipe.data.train_folds) <= {0, 1, 2, 3, 4}
     assert set(recipe.data.hc18_folds) <= {2, 3, 4}  # 0 is the test side, 1 validation
     assert set(recipe.crossfit_folds) <= {0, 1, 2, 3, 4}
+    json.dumps(recipe.to_dict())
+
+
+def test_the_recipe_of_clips_is_one():
+    path = next(p for p in BUNDLED if p.stem == "heart")
+    recipe = load_recipe(HeartRecipe, path)
+    assert recipe.objective == yaml.safe_load(path.read_text("utf-8"))["objective"] == "heart"
     json.dumps(recipe.to_dict())
 
 
