@@ -20,7 +20,7 @@ from fetalclip.encoder.engine import Array, Normalisation, unit
 from fetalclip.encoder.speed import expected_time
 from fetalclip.encoder.store import PromptStore
 from fetalclip.errors import NotAvailable, UsageError
-from fetalclip.frame import Frame
+from fetalclip.frame import Frame, Shot
 from fetalclip.models.tiny import SHOUT, TINY, build_tiny
 from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay
@@ -40,7 +40,7 @@ from fetalclip.tasks import (
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
 from fetalclip.tasks.heart import Hearts
 from fetalclip.tasks.segment import Segmenter
-from fetalclip.tasks.track import Shown, shots_of
+from fetalclip.tasks.track import shots_of
 
 Prompts = PromptSet | str | Path | None
 
@@ -272,7 +272,7 @@ class FetalCLIP:
         return found[0] if isinstance(scans, Frame) else found
 
     def heart(
-        self, clip: Iterable[Shown | Frame], head: str | Path | None = None, segment: bool | None = None
+        self, clip: Iterable[Shot | Frame], head: str | Path | None = None, segment: bool | None = None
     ) -> HeartScore:
         """What a clip of the heart shows, as far as a head has learned it.
 

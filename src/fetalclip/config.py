@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from fetalclip.errors import BadCheckpoint
@@ -58,6 +59,21 @@ def check_config(data: Mapping[str, Any], where: str = "config.json") -> None:
     check.text("weights.sha256", _is_sha256, "64 hexadecimal digits")
     check.mapping("training")
     check.mapping("results")
+
+
+def check_head(check: Checker, schema: str) -> None:
+    """The keys that every head's config has: what it is, its licence, its encoder and its weights.
+
+    Raises:
+        BadCheckpoint: the first key that is wrong.
+    """
+    check.text("schema", lambda v: v == schema, repr(schema))
+    check.text("name", lambda v: 0 < len(v) <= 60 and Path(v).name == v, "a plain name")
+    check.text("license", lambda v: 0 < len(v) <= 100, "an SPDX name such as CC-BY-4.0")
+    check.text("encoder.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
+    check.text("encoder.name", lambda v: len(v) <= 100, "a model's name")
+    check.text("weights.file", lambda v: Path(v).name == v and v.endswith(".safetensors"), "a file name")
+    check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
 
 
 class Checker:

@@ -11,13 +11,13 @@ import torch
 
 from fetalclip import api
 from fetalclip.errors import BadCheckpoint, NotAvailable, UnreadableInput
-from fetalclip.frame import Frame
+from fetalclip.frame import Frame, Shot
 from fetalclip.models.heart import HeartNet, HeartShape
 from fetalclip.models.heart_head import Gate, HeartConfig, HeartHead
 from fetalclip.overlay import Overlay
 from fetalclip.result import PlaneScores
 from fetalclip.tasks.heart import Hearts, HeartTask, answers, clip_logits, still
-from fetalclip.tasks.track import Still, Track, embed, shots_of
+from fetalclip.tasks.track import Track, embed, shots_of
 
 CONFIG = HeartConfig(
     name="test",
@@ -80,7 +80,7 @@ def test_an_answer_by_hand():
 
 def test_frames_become_a_track(model):
     frames = pictures(40)
-    shots = [Still(i, i / 120, frame) for i, frame in enumerate(frames)]
+    shots = [Shot(i, i / 120, frame) for i, frame in enumerate(frames)]
     found = embed(model.encoder, shots, "keep", rate=60.0)
     assert found.index.tolist() == list(range(0, 40, 2))  # every other one of 120 per second
     alone = model.encode_image([frames[4]], normalize=False, overlay="keep")
@@ -88,7 +88,7 @@ def test_frames_become_a_track(model):
     untimed = embed(model.encoder, shots_of(frames[:5]), "mask")
     assert not untimed.timed
     np.testing.assert_allclose(untimed.seconds, np.arange(5) / 30)
-    backwards = embed(model.encoder, [Still(i, t, frames[i]) for i, t in enumerate((0, 0.1, 0.05, 0.2))])
+    backwards = embed(model.encoder, [Shot(i, t, frames[i]) for i, t in enumerate((0, 0.1, 0.05, 0.2))])
     assert backwards.index.tolist() == [0, 1, 3]
     with pytest.raises(UnreadableInput):
         embed(model.encoder, [])

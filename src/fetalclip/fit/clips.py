@@ -7,9 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +15,9 @@ import numpy.typing as npt
 from fetalclip.data.formats import read_cells
 from fetalclip.data.splits import part_of
 from fetalclip.errors import BadRecipe, DataMissing, UnreadableInput
-from fetalclip.tasks.track import Shown
+from fetalclip.frame import Shot
+from fetalclip.io import read_cine
+from fetalclip.phantom import hearts
 
 TEST = -1
 """Fold of a clip that training leaves alone."""
@@ -41,7 +41,7 @@ class Clip:
         severity: finding to its severity, of a simulated clip; findings of no label too.
     """
 
-    open: Callable[[], Iterable[Shown]] = field(repr=False)
+    open: Callable[[], Iterable[Shot]] = field(repr=False)
     patient: str
     labels: Labels
     fold: int | None
@@ -137,7 +137,6 @@ def simulated_clips(
         severities: the range each severity is drawn from, evenly.
         seed: the first seed of a drawing.
     """
-    hearts = import_module("fetalclip.phantom.hearts")
     known = {name: one for name, one in hearts.FINDINGS.items() if one.trained}
     names = tuple(findings) or tuple(known)
     if strange := [name for name in names if name not in known]:
@@ -159,20 +158,14 @@ def drawn_clip(
     labels = np.array([float(name == finding) for name in names])
     key = f"simulated {profile} {seed} {finding} {severity:.6f} {frames}"
 
-    def shots() -> Iterable[Shown]:
-        hearts: Any = import_module("fetalclip.phantom.hearts")
-        found: Iterable[Shown] = hearts.draw_heart(seed, profile, finding, severity, frames).cine()
-        return found
+    def shots() -> Iterable[Shot]:
+        return hearts.draw_heart(seed, profile, finding, severity, frames).cine()
 
     return Clip(shots, f"{profile} {seed}", labels, None, key, {} if finding is None else {finding: severity})
 
 
-def _opener(file: Path) -> Callable[[], Iterable[Shown]]:
-    def shots() -> Iterable[Shown]:
-        found: Iterable[Shown] = import_module("fetalclip.io").read_cine(file)
-        return found
-
-    return shots
+def _opener(file: Path) -> Callable[[], Iterable[Shot]]:
+    return lambda: read_cine(file)
 
 
 def _label(cell: str, name: str, row: int) -> float:

@@ -19,10 +19,11 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
 
 from fetalclip.cards import read_json
-from fetalclip.config import Checker
+from fetalclip.config import Checker, check_head
 from fetalclip.disk import replacing
-from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.errors import BadCheckpoint
 from fetalclip.models.heart import HeartNet, HeartShape
+from fetalclip.models.mask_head import unwritable
 from fetalclip.models.weights import load_strictly, read_state
 
 HEART_SCHEMA = "fetalclip.heart/1"
@@ -145,16 +146,10 @@ def read_heart_config(folder: Path) -> HeartConfig:
     """
     data = read_json(folder / "config.json")
     check = Checker(data, f"{folder.name}/config.json")
-    check.text("schema", lambda v: v == HEART_SCHEMA, repr(HEART_SCHEMA))
-    check.text("name", lambda v: 0 < len(v) <= 60 and Path(v).name == v, "a plain name")
-    check.text("license", lambda v: 0 < len(v) <= 100, "an SPDX name such as CC-BY-4.0")
-    check.text("encoder.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
-    check.text("encoder.name", lambda v: len(v) <= 100, "a model's name")
+    check_head(check, HEART_SCHEMA)
     check.text("clips.overlay", lambda v: v in ("mask", "keep"), "'mask' or 'keep'")
     check.text("clips.join", lambda v: v in ("mean", "log-mean-exp"), "'mean' or 'log-mean-exp'")
     check.number("clips.rate", 0.1, 1000)
-    check.text("weights.file", lambda v: Path(v).name == v and v.endswith(".safetensors"), "a file name")
-    check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
     check.number("level", 0.5, 0.999)
     check.number("gate", 0, 1e6)
     check.number("stranger", -1e6, 1e6)
@@ -260,9 +255,7 @@ def save_heart(net: HeartNet, gate: Gate, config: Mapping[str, Any], folder: Pat
         with replacing(folder / "config.json") as part:
             part.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise OutputError(
-            f"the head folder {folder} cannot be written ({error.strerror})", "a writable folder"
-        ) from None
+        raise unwritable(folder, error) from None
     return folder
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fetalclip.caliper import SHAPES
 from fetalclip.cards import read_json
-from fetalclip.config import Checker
+from fetalclip.config import Checker, check_head
 from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint, OutputError
 from fetalclip.models.dense import LEVELS, DecoderConfig, MaskDecoder
@@ -111,15 +111,9 @@ def read_head_config(folder: Path) -> HeadConfig:
     """
     data = read_json(folder / "config.json")
     check = Checker(data, f"{folder.name}/config.json")
-    check.text("schema", lambda v: v == HEAD_SCHEMA, repr(HEAD_SCHEMA))
-    check.text("name", lambda v: 0 < len(v) <= 60 and Path(v).name == v, "a plain name")
-    check.text("license", lambda v: 0 < len(v) <= 100, "an SPDX name such as CC-BY-4.0")
-    check.text("encoder.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
-    check.text("encoder.name", lambda v: len(v) <= 100, "a model's name")
+    check_head(check, HEAD_SCHEMA)
     check.text("preprocess.overlay", lambda v: v in ("mask", "keep"), "'mask' or 'keep'")
     check.whole("preprocess.image_size", 32, 1024)
-    check.text("weights.file", lambda v: Path(v).name == v and v.endswith(".safetensors"), "a file name")
-    check.text("weights.sha256", lambda v: len(v) == 64, "64 hexadecimal digits")
     for key in ("decoder", "thresholds", "outset", "habit", "widen", "training", "results", "data"):
         check.mapping(key)
     structures: list[str] = data.get("structures") or []
@@ -228,9 +222,7 @@ def save_head(decoder: MaskDecoder, config: Mapping[str, Any], folder: Path, tow
             part.write_bytes(data)
         _write_words(folder, told)
     except OSError as error:
-        raise OutputError(
-            f"the head folder {folder} cannot be written ({error.strerror})", "a writable folder"
-        ) from None
+        raise unwritable(folder, error) from None
     return folder
 
 
@@ -249,12 +241,11 @@ def change_head(folder: Path, **changes: Any) -> HeadConfig:
         _write_words(folder, before)
         raise
     except OSError as error:
-        raise OutputError(
-            f"the head folder {folder} cannot be written ({error.strerror})", "a writable folder"
-        ) from None
+        raise unwritable(folder, error) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> OutputError:
+def unwritable(folder: Path, error: OSError) -> OutputError:
+    """Why a head's folder was not written."""
     return OutputError(f"the head folder {folder} cannot be written ({error.strerror})", "a writable folder")
 
 

@@ -16,10 +16,11 @@ import torch
 
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
+from fetalclip.frame import Shot
 from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart
 from fetalclip.result import Finding, HeartScore, KeyFrame
 from fetalclip.tasks.planes import PlaneTask
-from fetalclip.tasks.track import RATE, Shown, Track, embed
+from fetalclip.tasks.track import RATE, Track, embed
 from fetalclip.tasks.windows import Floats, Places, Segment, best_segment, join, spread_out, windows
 
 HEARTS = "hearts"
@@ -47,7 +48,7 @@ class HeartTask:
             raise BadCheckpoint(f"a heart head for embeddings of width {head.config.shape.dim}", f"{encoder.dim}")
         self.encoder, self.head, self.planes = encoder, head, planes
 
-    def __call__(self, shots: Iterable[Shown], segment: bool | None = None) -> HeartScore:
+    def __call__(self, shots: Iterable[Shot], segment: bool | None = None) -> HeartScore:
         """The answer to one clip.
 
         Args:

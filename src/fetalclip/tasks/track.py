@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,38 +12,13 @@ import numpy.typing as npt
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import UnreadableInput
-from fetalclip.frame import Frame, Pixels
+from fetalclip.frame import Frame, Pixels, Shot
 from fetalclip.overlay import Overlay, find_overlay
 from fetalclip.preprocess import prepare
 
 _TOGETHER = 32  # pictures
 MOST = 100_000  # frames of one clip that are looked at
 RATE = 30.0  # frames per second, where a clip does not tell its times
-
-
-class Shown(Protocol):
-    """One frame of a clip, as iterating a ``Cine`` gives them."""
-
-    @property
-    def index(self) -> int:
-        """Number in the clip, from 0."""
-
-    @property
-    def seconds(self) -> float:
-        """When it is shown."""
-
-    @property
-    def frame(self) -> Frame:
-        """The picture."""
-
-
-@dataclass(frozen=True)
-class Still:
-    """A `Shown` made of a picture."""
-
-    index: int
-    seconds: float
-    frame: Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +45,15 @@ class Track:
         return Track(self.embeddings[start:stop], self.seconds[start:stop], self.index[start:stop], self.timed)
 
 
-def shots_of(clip: Iterable[Shown | Frame]) -> Iterator[Shown]:
+def shots_of(clip: Iterable[Shot | Frame]) -> Iterator[Shot]:
     """A clip's frames one by one; pictures alone have a place and no time."""
     for i, one in enumerate(clip):
-        yield Still(i, math.nan, one) if isinstance(one, Frame) else one
+        yield Shot(i, math.nan, one) if isinstance(one, Frame) else one
 
 
 def embed(
     encoder: Encoder,
-    shots: Iterable[Shown],
+    shots: Iterable[Shot],
     overlay: str = "mask",
     rate: float = 60.0,
     marks: Overlay | None = None,
