@@ -283,9 +283,11 @@ def test_without_spacing_in_pixels() -> None:
     assert found["CI"].note.startswith(NO_SPACING)
 
 
-def abdomen(spine: tuple[float, float] | None, stomach: tuple[float, float] | None = None) -> dict[str, Measurement]:
+def abdomen(
+    spine: tuple[float, float] | None, stomach: tuple[float, float] | None = None, short: float = 86
+) -> dict[str, Measurement]:
     """Long diameter along x; guides at places in half diameters."""
-    masks = {"abdomen": oval((0.3, 0.3), 100, 86, 0.0)}
+    masks = {"abdomen": oval((0.3, 0.3), 100, short, 0.0)}
     for name, at in (("spine", spine), ("stomach", stomach)):
         if at is not None:
             y, x = np.mgrid[:400, :500]
@@ -304,6 +306,23 @@ def test_transverse_is_told_by_spine_or_stomach() -> None:
     assert "neither is clearly transverse" in unclear["TAD"].note
     assert unclear["AC"].mm is not None
     assert "tells the direction" in abdomen((0.05, 0.05))["APAD"].note
+
+
+def test_a_round_abdomen_is_measured_along_its_spine() -> None:
+    found = abdomen((0.55, 0.6), short=96)
+    way = np.array([0.55 * 166, 0.6 * 143])
+    half = way / np.hypot(way[0] / 50, way[1] / 48)
+    assert found["APAD"].mm == pytest.approx(2 * np.hypot(*half), rel=2e-3)
+    across = np.array([-way[1], way[0]])
+    assert found["TAD"].mm == pytest.approx(2 / np.hypot(across[0] / 50, across[1] / 48) * np.hypot(*across), rel=2e-3)
+    assert "neither is clearly" in abdomen(None, (0.55, 0.6), short=96)["TAD"].note
+
+
+def test_only_the_largest_piece_within_the_abdomen_is_a_guide() -> None:
+    y, x = np.mgrid[:400, :500]
+    masks = {"abdomen": oval((0.3, 0.3), 100, 86, 0.0)}
+    masks["spine"] = (np.hypot(x - 380, y - 200) < 12) | (np.hypot(x - 250, y - 100) < 5) | (y > 390)
+    assert named(measure_all(Segmentation(masks, (0.3, 0.3))))["APAD"].mm == pytest.approx(100, rel=2e-3)
 
 
 def test_cardiothoracic_ratio() -> None:

@@ -39,6 +39,8 @@ def test_every_set_that_comes_along_loads(name):
         ("measures", [1]),
         ("outset", {"neck": {"pixels": 1, "side": 800}}),
         ("outset", {"a": {"pixels": True, "side": 800}}),
+        ("guides", {"spine": 1}),
+        ("guides", ["spine"]),
         ("sources", []),
         ("sources", [{"source": "web", "structures": {"a": ["a"]}}]),
         ("sources", [{"source": "hc18", "structures": {"c": ["a"]}}]),

@@ -97,6 +97,51 @@ def test_a_structure_its_source_does_not_know_is_left_out():
     assert loss(logits, torch.rand(2, 2, 8, 8), torch.zeros(2, 2, dtype=torch.bool)).item() == 0
 
 
+def test_together_a_picture_without_the_structure_is_no_lesson_of_its_own():
+    true = torch.zeros(2, 1, 16, 16)
+    true[0, 0, 4:8, 4:8] = 1
+    known = torch.ones(2, 1, dtype=torch.bool)
+    logits = torch.where(true > 0.5, 3.0, -3.0)
+    alone, together = (MaskLoss(SegmentOptim(cross_entropy=0, together=t), [0.03]) for t in (False, True))
+    said, both = logits[:, 0].sigmoid(), true[:, 0]
+    dice = 1 - (2 * (said * both).sum() + 1) / (said.sum() + both.sum() + 1)
+    assert float(together(logits, true, known)) == pytest.approx(float(dice), rel=1e-5)
+    assert float(alone(logits, true, known)) > float(dice) + 0.15  # the empty one counts as much as the other
+
+
+def test_balance_lets_a_small_structure_weigh_more():
+    true = torch.zeros(1, 2, 16, 16)
+    true[0, :, 0, 0] = 1
+    known, logits = torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2, 16, 16, requires_grad=True)
+    MaskLoss(SegmentOptim(dice=0, balance=0.5), [0.01, 0.5])(logits, true, known).backward()
+    inside, outside = logits.grad[0, :, 0, 0].abs(), logits.grad[0, :, 8, 8].abs()
+    assert float(inside[0] / outside[0]) == pytest.approx(99**0.5, rel=1e-4)
+    assert float(inside[1] / outside[1]) == pytest.approx(1.0)
+    with pytest.raises(BadRecipe, match="balance"):
+        SegmentRecipe(optim=SegmentOptim(balance=2))
+
+
+def test_a_head_starts_at_another_ones_decoder(recipe, tmp_path):
+    first = segment.train_head(recipe, tmp_path / "a", say=lambda word: None)
+    model = api.load("fetalclip-tiny")
+    second = replace(recipe, model=replace(recipe.model, start=str(first)))
+    corpus = build_masks(list(rows()), ("disc",), 70, "keep")
+    drawer = segment.SegmentTraining(second, model, ("disc",), (corpus, None), tmp_path / "b").drawer
+    trained = model.segmenter.task(first).head.decoder.state_dict()
+    for name, value in drawer.decoder.state_dict().items():
+        assert torch.equal(value, trained[name]) != name.startswith("logits."), name
+    other = replace(second, model=replace(second.model, widths=(16, 8, 8, 8, 8)))
+    with pytest.raises(BadRecipe, match=r"model\.start"):
+        segment.SegmentTraining(other, model, ("disc",), (corpus, None), tmp_path / "c")
+
+
+def test_shares_are_of_the_pictures_that_know(tmp_path):
+    corpus = build_masks(list(rows()), ("disc", "other"), 70, "keep")
+    found = corpus.shares()
+    assert 0.02 < found[0] < 0.4
+    assert found[1] == 0
+
+
 def test_the_boundary_option_weighs_what_is_far():
     true = torch.zeros(1, 1, 32, 32)
     true[..., 8:16, 8:16] = 1

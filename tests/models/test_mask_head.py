@@ -124,6 +124,8 @@ def test_what_is_found_later_is_put_in(folder):
         ("outset", {"head": {"pixels": 1, "side": 0}}),
         ("widen", {"HC": -1}),
         ("measures", "HC"),
+        ("guides", {"spine": 1}),
+        ("guides", ["spine"]),
         ("encoder", {"name": "x", "sha256": "short"}),
         ("preprocess", {"image_size": 64, "overlay": "mask", "depths": [3, 5]}),
         ("preprocess", {"image_size": 10**9, "overlay": "mask", "depths": [3, 5, 11, 15]}),

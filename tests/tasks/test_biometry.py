@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ class Config:
     plane: str
     measures: tuple[str, ...]
     simulated: bool = False
+    guides: dict[str, str] = field(default_factory=dict)
 
 
 class Segmenter:
@@ -42,7 +43,7 @@ class Segmenter:
         return self.configs[head]
 
     def task(self, head):
-        def segment(frames):
+        def segment(frames, views=True):
             self.asked.append(head)
             shape = frames[0].gray.shape
             masks = {"femur": np.zeros(shape, bool)} if head == "empty" else {"head": PHANTOM.masks["head"]}
@@ -82,6 +83,31 @@ def test_a_head_of_simulated_pictures_says_so():
     taken = BiometryTask(segmenter)(PHANTOM.frame, BRAIN)
     assert taken.warnings[0] == "the head head was trained on simulated pictures only, not for real ones"
     assert taken.measures[0].mm is not None
+
+
+def test_the_direction_of_a_diameter_is_told_by_another_head():
+    view = draw("abdomen", 3)
+
+    class Abdomens(Segmenter):
+        def task(self, head):
+            names = ("spine", "stomach") if head == "view" else ("abdomen",)
+            return lambda frames, views=True: [Segmentation({n: view.masks[n] for n in names}, frames[0].mm_per_pixel)]
+
+    segmenter, plane = Abdomens(), PlaneScores({"abdomen": 0.9, "brain": 0.1})
+    guides = {"spine": "view", "stomach": "view", "liver": "none"}
+    segmenter.configs = {
+        "head": Config("abdomen", "abdomen", ("AC", "TAD", "APAD"), guides=guides),
+        "empty": Config("empty", "femur", ("FL",)),
+        "view": Config("view", "abdomen", (), simulated=True),
+    }
+    taken = BiometryTask(segmenter)(view.frame, plane)
+    for one in taken.measures[1:]:
+        ends = np.array(view.calipers[one.name])
+        true = np.hypot(*((ends[1] - ends[0]) * view.frame.mm_per_pixel))
+        assert one.mm == pytest.approx(true, rel=0.03), one
+    assert [one.name for one in taken.measures] == ["AC", "TAD", "APAD"]
+    assert taken.warnings[0].startswith("the head view was trained on simulated pictures only")
+    assert set(taken.masks) == {"abdomen", "spine", "stomach"}
 
 
 def test_a_head_that_is_named_draws_all_its_structures_allow():

@@ -51,6 +51,11 @@ class Ellipse:
         half = turn[:, int(short)] * sizes[int(short)]
         return np.stack([self.centre - half, self.centre + half])
 
+    def along(self, way: Points) -> Points:
+        """The two ends of the diameter in a direction (2,), (2, 2)."""
+        half = way / float(np.linalg.norm(np.linalg.inv(self.matrix) @ way))
+        return np.stack([self.centre - half, self.centre + half])
+
     def scaled(self, by: tuple[float, float]) -> Ellipse:
         """The ellipse after x and y are multiplied by two numbers: exact, since it stays an ellipse."""
         factors = np.asarray(by, dtype=np.float64)

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 import numpy as np
 
 from fetalclip.caliper.checked import checked
-from fetalclip.caliper.outline import Mask, Points, window
+from fetalclip.caliper.ellipse import Ellipse
+from fetalclip.caliper.outline import Mask, Points, labelled, window
 from fetalclip.caliper.round import Round, find_round
 from fetalclip.caliper.shaft import Shaft, find_shaft
 from fetalclip.caliper.spread import spread_of
@@ -25,6 +26,7 @@ NO_SPACING = "no millimetres per pixel"
 """How the note of a measure begins that is given in pixels, or of an index that takes pixels for square."""
 
 _CLEAR = 10.0  # degrees from half-way between two diameters, for a direction to choose one
+_ROUND = 0.92  # short over long diameter from which on a direction between the two is taken as it is
 _OFF_CENTRE = 0.2  # of the radius: nearer to the centre, a spine or a stomach points nowhere
 
 
@@ -116,35 +118,35 @@ class _View:
         if one.kind == "share":
             around = [ellipse_circumference(*ellipse.axes) for ellipse in ellipses]
             return _Taken(100.0 * around[0] / around[1], note=note)
-        chosen: bool | str = one.kind == "short"
+        ends: Points | str = ellipses[0].diameter(one.kind == "short")  # mm
         if one.kind in ("across", "front-back"):
-            chosen = self._is_short(one)
-            if isinstance(chosen, str):
-                return _Taken(None, note=chosen)
-        ends = ellipses[0].diameter(bool(chosen))
-        return _Taken(short if chosen else long, _points(ends / self.spacing), note)
+            ends = self._by_direction(one, ellipses[0])
+        if isinstance(ends, str):
+            return _Taken(None, note=ends)
+        return _Taken(float(np.linalg.norm(ends[1] - ends[0])), _points(ends / self.spacing), note)
 
-    def _is_short(self, one: Biometric) -> bool | str:
-        """Whether a diameter by direction is the ellipse's short one, or why that cannot be told.
+    def _by_direction(self, one: Biometric, ellipse: Ellipse) -> Points | str:
+        """The end points (2, 2) in mm of a diameter by its direction, or why that cannot be told.
 
-        The spine lies behind the centre, the stomach beside it. Which of the two is told by the whole picture, so that
-        every view names the same diameter.
+        The spine lies behind the centre, the stomach beside it. Which of the ellipse's two diameters is meant is told by
+        the whole picture, so that every view names the same one. A round abdomen has no axes to speak of: there a spine
+        half-way between them gives the direction itself.
         """
-        ellipse = self._round(one.structures[0]).ellipse
+        whole = self._round(one.structures[0]).ellipse or ellipse
         for guide in one.guides:
-            at = _middle(self.whole.masks.get(guide))
-            if at is None or ellipse is None:
+            at = _middle(self.whole.masks.get(guide), self.whole.masks.get(one.structures[0]))
+            if at is None or float(whole.level((at * self.spacing)[None])[0]) < _OFF_CENTRE:
                 continue
-            way = at * self.spacing - ellipse.centre
-            if float(ellipse.level((at * self.spacing)[None])[0]) < _OFF_CENTRE:
-                continue
-            first, second = ellipse.diameter(short=True)
+            way = at * self.spacing - whole.centre
+            first, second = whole.diameter(short=True)
             cosine = abs(float((second - first) @ way)) / float(np.linalg.norm(second - first) * np.linalg.norm(way))
             angle = math.degrees(math.acos(min(1.0, cosine)))  # between the short diameter and the guide
-            if abs(angle - 45.0) < _CLEAR:
-                return f"the {guide} lies between the two diameters: neither is clearly {one.title.split()[0]}"
-            front_back_is_short = (angle < 45.0) == (guide == "spine")
-            return front_back_is_short == (one.kind == "front-back")
+            if abs(angle - 45.0) >= _CLEAR:
+                front_back_is_short = (angle < 45.0) == (guide == "spine")
+                return ellipse.diameter(front_back_is_short == (one.kind == "front-back"))
+            if guide == "spine" and whole.axes[1] >= _ROUND * whole.axes[0]:
+                return ellipse.along(way if one.kind == "front-back" else np.array([-way[1], way[0]]))
+            return f"the {guide} lies between the two diameters: neither is clearly {one.title.split()[0]}"
         return f"no {' or '.join(one.guides)} tells the direction"
 
     def _length(self, structure: str) -> _Taken:
@@ -231,12 +233,13 @@ def _biometric(name: str) -> Biometric:
     return known
 
 
-def _middle(mask: Mask | None) -> Points | None:
-    """The middle of a mask's pixels, (2,) x and y; None of none."""
-    found = None if mask is None else window(mask)
+def _middle(mask: Mask | None, within: Mask | None) -> Points | None:
+    """The middle of a mask's largest piece within a structure, (2,) x and y; None of none."""
+    found = None if mask is None or within is None else window(mask & within)
     if found is None:
         return None
-    rows, columns = np.nonzero(found[0])
+    pieces, sizes = labelled(found[0])
+    rows, columns = np.nonzero(pieces == int(sizes.argmax()) + 1)
     return np.array([columns.mean() + found[1][0], rows.mean() + found[1][1]])
 
 

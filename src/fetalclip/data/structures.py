@@ -61,6 +61,8 @@ class StructureSet:
         outset: structure to (pixels, side): by how much its annotations lie outside the structure's own edge, in
             pixels of a picture whose longer side has ``side`` pixels.
         shapes: structure to ``ellipse`` where its annotators draw nothing else: masks of it are tidied to one.
+        guides: structure to the head that draws it, of those that tell the direction of a measure and that this head
+            does not draw itself, such as the spine.
         convention: how the annotators drew, in words.
         sources: where masks come from, each with ``source`` and ``structures`` (ours to theirs).
     """
@@ -72,6 +74,7 @@ class StructureSet:
     measures: tuple[str, ...] = ()
     outset: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shapes: Mapping[str, str] = field(default_factory=dict)
+    guides: Mapping[str, str] = field(default_factory=dict)
     convention: str = ""
     sources: tuple[Mapping[str, Any], ...] = ()
 
@@ -133,6 +136,8 @@ def _checked(data: Any, where: str) -> StructureSet:
     shapes = data.get("shapes", {})
     fits = isinstance(shapes, dict) and set(shapes) <= set(structures) and set(shapes.values()) <= set(SHAPES)
     need(fits, "shapes", '{"structure": "ellipse"}')
+    guides = data.get("guides", {})
+    need(isinstance(guides, dict) and _words(list(guides.values())), "guides", '{"spine": "abdomen-view"}')
     sources = data.get("sources")
     need(isinstance(sources, list) and 0 < len(sources) <= 20, "sources", "one or more")
     for source in sources:
@@ -150,6 +155,7 @@ def _checked(data: Any, where: str) -> StructureSet:
         tuple(data.get("measures", [])),
         {key: (float(value["pixels"]), float(value["side"])) for key, value in outset.items()},
         dict(shapes),
+        dict(guides),
         data.get("convention", ""),
         tuple(sources),
     )

@@ -46,6 +46,11 @@ class MaskCorpus:
     masks: Pixels
     known: npt.NDArray[np.bool_]
 
+    def shares(self) -> list[float]:
+        """Of each structure, the share of the pixels it covers where it is known."""
+        covered = self.masks.mean(axis=(2, 3), dtype=np.float64) / 255  # (N, C)
+        return [float(covered[rows, i].mean()) if rows.any() else 0.0 for i, rows in enumerate(self.known.T)]
+
 
 @dataclass
 class MaskBatch:

@@ -27,6 +27,7 @@ from fetalclip.fit.mask_loss import MaskLoss
 from fetalclip.fit.masks import MaskBatch, MaskBatches, MaskCorpus, build_masks, plain
 from fetalclip.fit.run import Run
 from fetalclip.fit.segment_recipe import SegmentRecipe
+from fetalclip.fit.start import start_decoder
 from fetalclip.fit.widen import ENOUGH, measure_held, own_habit
 from fetalclip.memory import keep_freed_memory
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
@@ -96,11 +97,13 @@ class SegmentTraining(Run):
         self.side = side_of(tower, recipe.model.image_size)
         shape = replace(decoder_config(tower, self.depths, len(structures)), widths=recipe.model.widths)
         decoder = MaskDecoder(shape)
+        if recipe.model.start:
+            start_decoder(decoder, model.segmenter.task(recipe.model.start).head.decoder)
         for part in (tower, decoder):
             part.to(self.device)
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.drawer = _Drawer(tower, decoder, self.depths, recipe.model.frozen)
-        self.tower, self.criterion = tower, MaskLoss(recipe.optim)
+        self.tower, self.criterion = tower, MaskLoss(recipe.optim, corpora[0].shares())
         self.optimiser = torch.optim.AdamW(_groups(self.drawer, recipe), betas=(0.9, 0.99), fused=True)
         self.batches = MaskBatches(corpora[0], recipe, self.side)
         self.steps = len(self.batches)
@@ -284,7 +287,7 @@ def _config(
         encoder["architecture"] = {key: shape[key] for key in ("embed_dim", "image")}
     told = recipe.to_dict()
     told["data"] |= {key: Path(told["data"][key]).name for key in ("root", "folder")}
-    told["model"]["encoder"] = encoder["name"]
+    told["model"] |= {"encoder": encoder["name"], "start": Path(recipe.model.start).name}
     return {
         "name": recipe.name or wanted.name,
         "title": wanted.title,
@@ -296,6 +299,7 @@ def _config(
         "outset": {name: {"pixels": pixels, "side": side} for name, (pixels, side) in wanted.outset.items()},
         "habit": {},
         "shapes": dict(wanted.shapes),
+        "guides": dict(wanted.guides),
         "convention": wanted.convention,
         "encoder": encoder,
         "preprocess": {

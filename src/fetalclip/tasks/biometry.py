@@ -6,7 +6,7 @@ A head draws on the planes it was made for only: on any other picture its mask w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fetalclip.caliper import measure_all
@@ -85,13 +85,26 @@ class BiometryTask:
         masks: dict[str, Mask] = {}
         for head in fit:
             drawn = self.segmenter.task(head)([frame])[0]
+            guides = self._guides(frame, self.segmenter.config(head))
+            drawn = replace(drawn, masks={**guides, **drawn.masks})
             masks = {**drawn.masks, **masks}  # the first head that draws a structure
             taken += _measures(drawn, self.segmenter.config(head))
         if age is not None:
             taken = [one.with_centile(age) if one.name in growth.MEASURES else one for one in taken]
-        only = [self.segmenter.config(head).name for head in fit if self.segmenter.config(head).simulated]
+        used = [*fit, *dict.fromkeys(name for head in fit for name in self._guiding(self.segmenter.config(head)).values())]
+        only = [self.segmenter.config(head).name for head in used if self.segmenter.config(head).simulated]
         drawn_only = [f"the head {name} was trained on simulated pictures only, not for real ones" for name in only]
         return Taken(tuple(taken), (*drawn_only, *_told(taken)), masks)
+
+    def _guiding(self, config: HeadConfig) -> dict[str, str]:
+        """Structure to head, of the guides that this model has a head for."""
+        return {name: head for name, head in config.guides.items() if head in self.segmenter.folders}
+
+    def _guides(self, frame: Frame, config: HeadConfig) -> dict[str, Mask]:
+        """Masks of what only tells directions; one look is enough."""
+        guiding = self._guiding(config)
+        drawn = {head: self.segmenter.task(head)([frame], views=False)[0].masks for head in set(guiding.values())}
+        return {name: drawn[head][name] for name, head in guiding.items() if name in drawn[head]}
 
 
 def biometry_age(measures: Sequence[Measurement]) -> tuple[AgeEstimate | None, str]:
