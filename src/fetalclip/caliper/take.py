@@ -128,9 +128,9 @@ class _View:
     def _by_direction(self, one: Biometric, ellipse: Ellipse) -> Points | str:
         """The end points (2, 2) in mm of a diameter by its direction, or why that cannot be told.
 
-        The spine lies behind the centre, the stomach beside it. Which of the ellipse's two diameters is meant is told by
-        the whole picture, so that every view names the same one. A round abdomen has no axes to speak of: there a spine
-        half-way between them gives the direction itself.
+        The spine lies behind the centre, the stomach beside it. Which of the ellipse's two diameters is meant is told
+        by the whole picture, so that every view names the same one. A round abdomen has no axes to speak of: there a
+        spine half-way between them gives the direction itself.
         """
         whole = self._round(one.structures[0]).ellipse or ellipse
         for guide in one.guides:

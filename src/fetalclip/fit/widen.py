@@ -117,7 +117,7 @@ def _pointer(masks: Mapping[str, Mask], guides: Mapping[str, str], structures: S
     if ellipse is None:
         return {}
     x, y = np.rint(0.8 * ellipse.diameter(short=True)[0] + 0.2 * ellipse.centre).astype(int)
-    point = np.zeros(masks[structures[0]].shape, dtype=bool)
+    point = np.zeros_like(masks[structures[0]])
     point[min(max(y, 0), len(point) - 1), min(max(x, 0), point.shape[1] - 1)] = True
     return {next(iter(guides)): point}
 

@@ -91,8 +91,9 @@ class BiometryTask:
             taken += _measures(drawn, self.segmenter.config(head))
         if age is not None:
             taken = [one.with_centile(age) if one.name in growth.MEASURES else one for one in taken]
-        used = [*fit, *dict.fromkeys(name for head in fit for name in self._guiding(self.segmenter.config(head)).values())]
-        only = [self.segmenter.config(head).name for head in used if self.segmenter.config(head).simulated]
+        guiding = [name for head in fit for name in self._guiding(self.segmenter.config(head)).values()]
+        used = [self.segmenter.config(head) for head in dict.fromkeys([*fit, *guiding])]
+        only = [config.name for config in used if config.simulated]
         drawn_only = [f"the head {name} was trained on simulated pictures only, not for real ones" for name in only]
         return Taken(tuple(taken), (*drawn_only, *_told(taken)), masks)
 
