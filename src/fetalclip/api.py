@@ -91,7 +91,7 @@ class FetalCLIP:
         self.card, self.encoder = card, encoder
         self.segmenter = Segmenter(encoder, card.folder)
         self._planes = PlaneTask(encoder, rule)
-        self.hearts = Hearts(encoder, card.folder, self._planes)
+        self.hearts = Hearts(encoder, card.folder, self._planes, self.segmenter)
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
         self._subplanes = None if rule.classes and not sub.classes else SubplaneTask(encoder, sub)

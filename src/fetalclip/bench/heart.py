@@ -31,7 +31,7 @@ from fetalclip.bench.protocol import check, named
 from fetalclip.bench.table import BenchResult
 from fetalclip.errors import BadRecipe, UsageError
 from fetalclip.fit.clips import TEST, Clip, Clips, drawn_clip, table_clips
-from fetalclip.fit.tracks import Sampling, tracks_of
+from fetalclip.fit.tracks import tracks_of
 from fetalclip.metrics import reliability_curve
 from fetalclip.settings import cache_folder
 from fetalclip.tasks.heart import HeartTask, still
@@ -104,8 +104,7 @@ def run(model: FetalCLIP, root: str | Path, options: Options | None = None) -> B
 def asked(task: HeartTask, clips: Clips, single: HeartTask) -> HeartAnswers:
     """What a head says of clips; embeddings are kept in the cache folder."""
     config = task.head.config
-    sampling = Sampling(config.overlay, config.rate)
-    tracks = tracks_of(task.encoder, clips.clips, sampling, cache_folder() / "clips")
+    tracks = tracks_of(task.eye, clips.clips, cache_folder() / "clips")
     whole = [task.score(track) for track in tracks]
     one = [single.score(still(track, config.shape.frames)) for track in tracks]
 

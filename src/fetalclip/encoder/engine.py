@@ -6,7 +6,7 @@ never reads its text tower.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fetalclip.encoder.packed import can_pack, pack
@@ -139,6 +140,30 @@ class Encoder:
         tower = self._tower("visual")
         images = images.to(device=self.device, dtype=PRECISIONS[self.precision])
         return [found.float() for found in tower.token_maps(images, depths)]
+
+    @torch.inference_mode()
+    def details(self, pictures: Sequence[Pixels], grids: Mapping[int, int]) -> tuple[Array, Array]:
+        """Raw embeddings and pooled token maps in one pass, for heads that ask where; no mirror image is looked at.
+
+        Args:
+            pictures: n squares, as for `images`.
+            grids: block to the cells along a side that its map is pooled to.
+
+        Returns:
+            (n, d) and (n, k) float32: block after block, its channels, each with its cells row by row.
+
+        Raises:
+            UsageError: a block the tower does not have.
+        """
+        n, found, seen = self.normalisation, [np.zeros((0, self.dim), np.float32)], []
+        tower = self._tower("visual")
+        for start in range(0, len(pictures), self.batch):
+            x = to_tensor(pictures[start : start + self.batch], n.mean, n.std)
+            raw, maps = tower.with_maps(x.to(device=self.device, dtype=PRECISIONS[self.precision]), list(grids))
+            cells = [F.adaptive_avg_pool2d(m.float(), s).flatten(1) for m, s in zip(maps, grids.values(), strict=True)]
+            found.append(raw.float().cpu().numpy())
+            seen.append(torch.cat(cells, dim=1).cpu().numpy())
+        return np.concatenate(found), np.concatenate(seen) if seen else np.zeros((0, 0), np.float32)
 
     def texts(self, texts: Sequence[str], keep: bool = True) -> Array:
         """Raw embeddings: n texts to (n, d) float32, not normalised; row i belongs to text i.

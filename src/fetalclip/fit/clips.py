@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fetalclip.data.formats import read_cells
 from fetalclip.data.splits import part_of
 from fetalclip.errors import BadRecipe, DataMissing, UnreadableInput
-from fetalclip.frame import Shot
+from fetalclip.frame import Cine, Shot
 from fetalclip.io import read_cine
 from fetalclip.phantom import hearts
 
@@ -159,7 +159,8 @@ def drawn_clip(
     key = f"simulated {profile} {seed} {finding} {severity:.6f} {frames}"
 
     def shots() -> Iterable[Shot]:
-        return hearts.draw_heart(seed, profile, finding, severity, frames).cine()
+        drawn = hearts.draw_heart(seed, profile, finding, severity, frames)
+        return Cine.of(list(drawn.pictures()), drawn.rate, drawn.mm_per_pixel)  # it is read twice, drawn once
 
     return Clip(shots, f"{profile} {seed}", labels, None, key, {} if finding is None else {finding: severity})
 

@@ -27,13 +27,14 @@ from fetalclip.fit.heart_choose import Choice, Held, choose
 from fetalclip.fit.heart_gate import DATASET, Gates, Strangers, fitted_gate, held_gates, strangers_of
 from fetalclip.fit.heart_loop import HeartTraining
 from fetalclip.fit.heart_recipe import HeartRecipe
-from fetalclip.fit.tracks import Sampling, segments, tracks_of
+from fetalclip.fit.tracks import segments, tracks_of
 from fetalclip.memory import keep_freed_memory
 from fetalclip.metrics import Reals
 from fetalclip.models.heart import HeartNet
 from fetalclip.models.heart_head import Gate, HeartConfig, HeartHead, save_heart
 from fetalclip.tasks.heart import PLANE, clip_logits, still
-from fetalclip.tasks.track import Track
+from fetalclip.tasks.sight import Sight, grids_of
+from fetalclip.tasks.track import Eye, Track
 from fetalclip.tasks.windows import JOINS
 
 Say = Callable[[str], None]
@@ -64,11 +65,11 @@ def train_heart(recipe: HeartRecipe, out: Path, resume: bool = True, say: Say = 
     check_folds(clips, folds)
     model = load(recipe.model.encoder)
     say(f"{len(clips.clips)} clips, {len(clips.findings)} findings, {len(set(folds.tolist()))} folds")
-    sampling = Sampling(recipe.data.overlay, recipe.data.rate)
-    tracks = tracks_of(model.encoder, clips.clips, sampling, out / "cache", say)
+    eye = eye_of(model, recipe)
+    tracks = tracks_of(eye, clips.clips, out / "cache", say)
     if recipe.data.segment:
         tracks = list(segments(tracks, model.hearts.planes, PLANE, recipe.model.frames))
-    strange = strangers_of(model.encoder, recipe.data, out / "cache") if recipe.data.strangers else Strangers.none()
+    strange = strangers_of(eye, recipe.data, out / "cache") if recipe.data.strangers else Strangers.none()
     gates = held_gates(tracks, folds, strange, recipe.gate)
     texts = prompt_texts(model, recipe, clips.findings)
     held = [_held(recipe, (clips, tracks, folds), texts, out, k, (resume, say)) for k in range(recipe.seeds)]
@@ -90,6 +91,18 @@ def clips_of(recipe: HeartRecipe) -> Clips:
     return simulated_clips(
         data.simulated, data.findings, frames=data.frames, healthy=data.healthy, severities=severities
     )
+
+
+def eye_of(model: FetalCLIP, recipe: HeartRecipe) -> Eye:
+    """How the recipe looks at clips.
+
+    Raises:
+        NotAvailable: no such locator.
+        BadCheckpoint: grids that can be none.
+    """
+    data = recipe.data
+    sight = Sight(data.overlay, data.rate, data.locator, data.margin, grids_of(data.grids))
+    return Eye(model.encoder, sight, model.segmenter.task(data.locator) if data.locator else None)
 
 
 def check_folds(clips: Clips, folds: np.ndarray) -> None:
@@ -165,6 +178,10 @@ def plain_config(recipe: HeartRecipe, findings: tuple[str, ...], net: HeartNet, 
         segment=False,
         overlay=recipe.data.overlay,
         rate=recipe.data.rate,
+        locator="",
+        margin=recipe.data.margin,
+        grids={},
+        embedding=net.shape.dim,
         temperatures=dict.fromkeys(findings, 1.0),
         offsets=dict.fromkeys(findings, 0.0),
         bounds=dict.fromkeys(findings, (1.0, 1.0)),
@@ -225,6 +242,10 @@ def _config(
             "stride": recipe.model.stride,
             "join": chosen.join,
             "segment": recipe.data.segment,
+            "locator": Path(recipe.data.locator).name,
+            "margin": recipe.data.margin,
+            "grids": {str(block): cells for block, cells in grids_of(recipe.data.grids).items()},
+            "embedding": model.encoder.dim,
         },
         "temperatures": chosen.temperatures,
         "offsets": chosen.offsets,

@@ -14,16 +14,15 @@ from torch import Tensor, nn
 
 from fetalclip.data import read_dataset
 from fetalclip.data.splits import part_of
-from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import DataMissing
 from fetalclip.fit.clips import Clip
 from fetalclip.fit.heart_recipe import HeartData
-from fetalclip.fit.tracks import Sampling, tracks_of
+from fetalclip.fit.tracks import tracks_of
 from fetalclip.io import read
 from fetalclip.metrics import Reals, conformal_quantile
 from fetalclip.models.heart_head import Gate
-from fetalclip.tasks.track import Track, shots_of
+from fetalclip.tasks.track import Eye, Track, shots_of
 
 DATASET = "fetal-planes-db"
 NEVER = 1e6  # a bound that nothing reaches
@@ -63,7 +62,7 @@ class Gates:
     results: dict[str, Any]
 
 
-def strangers_of(encoder: Encoder, data: HeartData, cache: Path) -> Strangers:
+def strangers_of(eye: Eye, data: HeartData, cache: Path) -> Strangers:
     """Every picture of FETAL_PLANES_DB that is not on its test side, as the head would see it.
 
     Raises:
@@ -77,7 +76,7 @@ def strangers_of(encoder: Encoder, data: HeartData, cache: Path) -> Strangers:
         Clip(lambda row=row: shots_of([read(row.path)]), row.group, none, None, f"{DATASET} {row.name}")  # type: ignore[misc]
         for row in rows
     ]
-    tracks = tracks_of(encoder, clips, Sampling(data.overlay, data.rate), cache)
+    tracks = tracks_of(eye, clips, cache)
     return Strangers(np.concatenate([track.embeddings for track in tracks]), tuple(row.group for row in rows))
 
 

@@ -86,13 +86,16 @@ class HeartTraining(Run):
             chosen = order[start : start + size]
             parts = [self._drawn(self.tracks[i], rng) for i in chosen]
             frames, seconds, padded = (torch.cat([part[k] for part in parts]) for k in range(3))
-            noise = torch.from_numpy(rng.normal(0, self.recipe.optim.noise, frames.shape).astype(np.float32))
-            yield WindowBatch(frames + noise * self.net.spread, seconds, padded, self.labels[chosen])
+            if self.recipe.optim.noise:
+                noise = torch.from_numpy(rng.standard_normal(tuple(frames.shape), dtype=np.float32))
+                frames = frames + noise * (self.recipe.optim.noise * self.net.spread)
+            yield WindowBatch(frames, seconds, padded, self.labels[chosen])
 
     def loss(self, batch: WindowBatch) -> Tensor:
         """Focal or binary cross-entropy of the findings that are known, weighted."""
-        logits, _ = self.net(batch.frames, batch.seconds, batch.padded)
-        return finding_loss(logits, batch.labels, self.weights, self.recipe.optim.focal)
+        said, _ = self.net.branches(batch.frames, batch.seconds, batch.padded)  # (B, branches, findings)
+        losses = [finding_loss(one, batch.labels, self.weights, self.recipe.optim.focal) for one in said.unbind(dim=1)]
+        return torch.stack(losses).sum()  # each learns as if alone: none leans on another that has learned by heart
 
     def _per_clip(self, track: Track) -> int:
         """Draws of a clip in an epoch: its windows, so that a long one is seen more, up to eight."""
@@ -118,11 +121,12 @@ class HeartTraining(Run):
 def fresh(recipe: HeartRecipe, tracks: Sequence[Track], findings: int, texts: Tensor | None, seed: int) -> HeartNet:
     """A net with random weights that knows the training frames' mean and spread."""
     m = recipe.model
-    dim = tracks[0].embeddings.shape[1]
-    shape = HeartShape(m.kind, dim, findings, m.frames, m.width, m.layers, m.heads, m.dropout, m.aligned)
+    dim = tracks[0].seen.shape[1]
+    beat = 0 if m.kind == "concat" else tracks[0].rhythm
+    shape = HeartShape(m.kind, dim, findings, m.frames, m.width, m.layers, m.heads, m.dropout, m.aligned, beat)
     torch.manual_seed(seed)
     net = HeartNet(shape)
-    net.fit_to(torch.from_numpy(np.concatenate([track.embeddings for track in tracks])))
+    net.fit_to([torch.from_numpy(track.seen) for track in tracks])
     if texts is not None:
         net.texts.copy_(texts)
     return net

@@ -26,6 +26,11 @@ class HeartData:
         frames: of a simulated clip.
         overlay: what is done with burned-in text, ``mask`` or ``keep``.
         rate: frames looked at per second, at most.
+        locator: the head that draws the heart (a name within the model, or a folder), which frames are cut out around;
+            empty for whole frames.
+        margin: side of that square over the heart's longer side.
+        grids: block of the tower to the cells along a side that its map is pooled to, such as ``{5: 8}``: where in the
+            heart something moves; empty for the embedding alone.
         segment: look for the best four-chamber segment of each clip first: for long sweeps.
         still: learn from single frames, each repeated to fill a window: what shows without motion.
         strangers: folder that holds FETAL_PLANES_DB as published; its pictures of the training side teach the gate what
@@ -41,6 +46,9 @@ class HeartData:
     frames: int = 48
     overlay: str = "mask"
     rate: float = 60.0
+    locator: str = ""
+    margin: float = 1.35
+    grids: Mapping[str, int] = field(default_factory=dict)
     segment: bool = False
     still: bool = False
     strangers: str = ""
@@ -141,6 +149,7 @@ class HeartRecipe:
             ("data.least_severity", data.least_severity, 0.0, 1.0),
             ("data.frames", data.frames, 1, 10_000),
             ("data.rate", data.rate, 0.1, 1000),
+            ("data.margin", data.margin, 0.5, 10),
             ("data.folds", data.folds, 2, 20),
             ("model.frames", model.frames, 2, 256),
             ("model.stride", model.stride, 1, model.frames),

@@ -27,8 +27,8 @@ from fetalclip.fit.mask_loss import MaskLoss
 from fetalclip.fit.masks import MaskBatch, MaskBatches, MaskCorpus, build_masks, plain
 from fetalclip.fit.run import Run
 from fetalclip.fit.segment_recipe import SegmentRecipe
-from fetalclip.fit.start import start_decoder
-from fetalclip.fit.widen import ENOUGH, measure_held, own_habit
+from fetalclip.fit.start import blend_decoder, start_decoder
+from fetalclip.fit.widen import ENOUGH, length_thresholds, measure_held, own_habit
 from fetalclip.memory import keep_freed_memory
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
 from fetalclip.models.fingerprint import tower_sha256
@@ -217,6 +217,9 @@ def _one(
     training = SegmentTraining(recipe, model, wanted.structures, (made[0], made[1]), out, resume)
     training.epochs()
     epoch = training.take_best()
+    if recipe.model.blend:
+        start = model.segmenter.task(recipe.model.start).head.decoder
+        blend_decoder(training.drawer.decoder, start.to(training.device), recipe.model.blend)
     thresholds = dict.fromkeys(wanted.structures, 0.5)
     results: dict[str, Any] = {"epoch": epoch}
     if training.held is not None:
@@ -236,6 +239,8 @@ def _one(
 def calibrate_head(folder: Path, model: FetalCLIP, held: Sequence[Outlined]) -> None:
     """Find a head's habit, then its intervals, on pictures it was not trained on, and write both into its folder.
 
+    Where a length is measured its structure's threshold is chosen anew: by Dice a shaft may lose its ends.
+
     Where there are enough real pictures, simulated ones have no say: they are easier.
     """
     real = [row for row in held if row.dataset != "phantom"]
@@ -245,6 +250,7 @@ def calibrate_head(folder: Path, model: FetalCLIP, held: Sequence[Outlined]) -> 
         return SegmentTask(model.encoder, load_head(folder, model.encoder.tower_sha256))
 
     change_head(folder, habit={}, widen={})
+    change_head(folder, thresholds=length_thresholds(task(), held))
     change_head(folder, habit=own_habit(task(), held))
     factors, told = measure_held(task(), held)
     results = dict(read_head_config(folder).told["results"])

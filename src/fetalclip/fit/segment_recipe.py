@@ -42,6 +42,8 @@ class SegmentModel:
         depths: four blocks whose token maps are used; empty takes the tower's usual ones.
         widths: channels of the decoder from stride 4 to 32, then of its logits' level.
         start: a head folder whose decoder is where this one starts, but for its last layer; empty for a random start.
+        blend: share of the start's weights in those that come out, for a start with the same structures: the mean of
+            both errs less than either (Wortsman et al., CVPR 2022, arXiv 2109.01903). 0 keeps what was trained.
     """
 
     encoder: str = "fetalclip-open"
@@ -50,6 +52,7 @@ class SegmentModel:
     depths: tuple[int, ...] = ()
     widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 16)
     start: str = ""
+    blend: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ class SegmentRecipe:
         weights = (self.optim.dice, self.optim.cross_entropy, self.optim.boundary)
         if min(weights) < 0 or not sum(weights):
             raise BadRecipe("losses with negative weights, or none", "optim.dice=1 optim.cross_entropy=1")
+        if not 0 <= self.model.blend < 1 or (self.model.blend and not (self.model.start and self.model.frozen)):
+            raise BadRecipe(f"model.blend = {self.model.blend}", "0 to 1, with model.start and a frozen encoder")
         if not 0 <= self.optim.balance <= 1:
             raise BadRecipe(f"optim.balance = {self.optim.balance}", "0 to 1")
 

@@ -78,6 +78,18 @@ def start_decoder(decoder: MaskDecoder, trained: MaskDecoder) -> None:
     decoder.load_state_dict(state, strict=False)
 
 
+def blend_decoder(decoder: MaskDecoder, start: MaskDecoder, share: float) -> None:
+    """Put the weighted mean of both decoders' weights into the first.
+
+    Raises:
+        BadRecipe: they are not of one shape, the last layer included.
+    """
+    if decoder.config != start.config:
+        raise BadRecipe("model.blend with a start of another shape", "a start with the same structures and widths")
+    own, other = decoder.state_dict(), start.state_dict()
+    decoder.load_state_dict({name: (1 - share) * value + share * other[name].to(value) for name, value in own.items()})
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     state = torch.load(path, map_location="cpu", weights_only=True)
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}

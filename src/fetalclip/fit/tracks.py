@@ -5,41 +5,33 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fetalclip.disk import replacing
-from fetalclip.encoder import Encoder
+from fetalclip.encoder.engine import Array
 from fetalclip.errors import FetalclipError, OutputError, UnreadableInput
 from fetalclip.fit.clips import Clip
+from fetalclip.frame import Cine
+from fetalclip.overlay.motion import find_motion
 from fetalclip.tasks.planes import PlaneTask
-from fetalclip.tasks.track import Track, embed
+from fetalclip.tasks.track import Eye, Track
 from fetalclip.tasks.windows import best_segment
 
 Say = Callable[[str], None]
+_FORMAT = 3  # raise when what is kept or how it is made changes
 _EVERY = 100  # clips, between two words on how far it is
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How a clip is looked at; see `fetalclip.tasks.track.embed`."""
-
-    overlay: str = "mask"
-    rate: float = 60.0
-
-
-def tracks_of(
-    encoder: Encoder, clips: Sequence[Clip], sampling: Sampling, cache: Path | None, say: Say = lambda word: None
-) -> list[Track]:
-    """The embeddings of every clip, in their order.
+def tracks_of(eye: Eye, clips: Sequence[Clip], cache: Path | None, say: Say = lambda word: None) -> list[Track]:
+    """The tracks of every clip, in their order.
 
     Args:
-        encoder: the backbone.
+        eye: how they are looked at.
         clips: any.
-        sampling: how they are looked at.
-        cache: folder of ``.npz`` files, named by the hash of encoder, clip and sampling; None keeps nothing.
+        cache: folder of ``.npz`` files, named by the hash of clip and eye; None keeps nothing.
         say: where progress is told.
 
     Raises:
@@ -49,7 +41,7 @@ def tracks_of(
     found = []
     for number, clip in enumerate(clips, 1):
         try:
-            found.append(_one(encoder, clip, sampling, cache))
+            found.append(track_of(eye, clip, cache))
         except OutputError:
             raise
         except FetalclipError as error:
@@ -68,31 +60,46 @@ def segments(tracks: Sequence[Track], planes: PlaneTask, plane: str, least: int)
         yield track if part is None else track.part(part.start, part.stop)
 
 
-def _one(encoder: Encoder, clip: Clip, sampling: Sampling, cache: Path | None) -> Track:
-    if cache is None:
-        return embed(encoder, clip.open(), sampling.overlay, sampling.rate)
-    words = f"{encoder.embedding_sha256} {encoder.precision} {clip.key} {sampling.overlay} {sampling.rate:g}"
-    file = cache / f"clip-{hashlib.sha256(words.encode()).hexdigest()[:32]}.npz"
-    if (kept := _read(file, encoder.dim)) is not None:
+def track_of(eye: Eye, clip: Clip, cache: Path | None) -> Track:
+    """The track of one clip, from the cache where it is there; errors as `tracks_of`."""
+    words = f"{_FORMAT} {eye.key} {clip.key}"
+    file = None if cache is None else cache / f"clip-{hashlib.sha256(words.encode()).hexdigest()[:32]}.npz"
+    if file is not None and (kept := _read(file, eye.encoder.dim)) is not None:
         return kept
-    made = embed(encoder, clip.open(), sampling.overlay, sampling.rate)
+    shots = clip.open()
+    marks = find_motion(shots).overlay if isinstance(shots, Cine) and eye.sight.overlay != "keep" else None
+    made = eye(shots, marks)
+    if file is None:
+        return made
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as part, part.open("wb") as stream:
             np.savez(
-                stream, embeddings=made.embeddings, seconds=made.seconds, index=made.index, timed=np.array(made.timed)
+                stream,
+                embeddings=made.embeddings,
+                seconds=made.seconds,
+                index=made.index,
+                timed=np.array(made.timed),
+                details=_half(made.details, len(made)),
             )
     except OSError as error:
         raise OutputError(f"the cache {cache} cannot be written ({error.strerror})", "a writable folder") from None
-    return made
+    return _read(file, eye.encoder.dim) or made  # as it will be read again, to the last bit
+
+
+def _half(details: Array | None, count: int) -> npt.NDArray[np.float16]:
+    """Details at half precision: they are many, and their last bits say nothing."""
+    return np.zeros((count, 0), np.float16) if details is None else np.clip(details, -6e4, 6e4).astype(np.float16)
 
 
 def _read(file: Path, dim: int) -> Track | None:
     """What was kept; None where it is missing or damaged, and made again."""
     try:
         with np.load(file, allow_pickle=False) as data:
-            track = Track(data["embeddings"], data["seconds"], data["index"], bool(data["timed"]))
+            details = data["details"].astype(np.float32)
+            track = Track(data["embeddings"], data["seconds"], data["index"], bool(data["timed"]), details)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     shapes = track.embeddings.shape == (len(track), dim) and track.seconds.shape == (len(track),) and len(track) > 0
-    return track if shapes and bool(np.isfinite(track.embeddings).all()) else None
+    fits = shapes and details.ndim == 2 and len(details) == len(track)
+    return track if fits and bool(np.isfinite(track.embeddings).all() and np.isfinite(details).all()) else None

@@ -22,7 +22,41 @@ from fetalclip.tasks.segment import Mask, SegmentTask
 
 _TOGETHER = 8  # pictures in memory at once
 _SIDE = 800.0  # pixels of the longer side that a habit is told for
+LENGTH_CUTS = (0.35, 0.5, 0.65)
+_REFUSED = 0.05  # of a length: what a measure that is not given costs against one that is off
 ENOUGH = 20  # pictures, below which a mean says little
+
+
+def length_thresholds(task: SegmentTask, rows: Sequence[Outlined]) -> dict[str, float]:
+    """Thresholds of a head, that of a structure whose length is measured at the least error of that length.
+
+    Args:
+        task: a head on its encoder.
+        rows: pictures with true masks, none of them trained on.
+
+    Returns:
+        Structure to threshold, for all structures. Of thresholds that refuse different pictures the mean error counts
+        a refusal as ``_REFUSED``, so that none is chosen for measuring the easy ones only.
+    """
+    config = task.head.config
+    chosen = dict(config.thresholds)
+    for one in (BIOMETRICS[name] for name in config.measures if BIOMETRICS[name].kind == "length"):
+        errors = {}
+        for cut in LENGTH_CUTS:
+            tried = replace(config, thresholds={**config.thresholds, one.structures[0]: cut})
+            errors[cut] = _length_error(SegmentTask(task.encoder, replace(task.head, config=tried)), one.name, rows)
+        chosen[one.structures[0]] = min(errors, key=lambda cut: errors[cut])
+    return chosen
+
+
+def _length_error(task: SegmentTask, name: str, rows: Sequence[Outlined]) -> float:
+    """Mean absolute error of a length as a share of it."""
+    errors = []
+    for true, said in _held(task, rows):
+        wanted, value = _value(true, name), _value(said, name)
+        if wanted is not None:
+            errors.append(_REFUSED if value is None else abs(value - wanted) / wanted)
+    return float(np.mean(errors)) if errors else 0.0
 
 
 def own_habit(task: SegmentTask, rows: Sequence[Outlined]) -> dict[str, dict[str, float]]:

@@ -129,11 +129,8 @@ class EfficientNetLite(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Pooled features before the projection: (B, 3, S, S) to (B, 1280)."""
-        x = F.relu6(self.stem(images))
-        for block in self.blocks:
-            x = block(x)
-        x = F.relu6(self.head(x))
-        return x.mean(dim=(2, 3))
+        (last,) = self.token_maps(images, [self.depth])
+        return F.relu6(self.head(last)).mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
         """Raw (not normalised) embedding: (B, 3, S, S) to (B, embed_dim)."""
@@ -153,6 +150,11 @@ class EfficientNetLite(nn.Module):
             One (B, C, h, w) map per depth, in the order asked.
         """
         return after_blocks(self._states(images), depths, self.depth)
+
+    def with_maps(self, images: Tensor, depths: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """Raw embedding and token maps in one pass; arguments and errors as `token_maps`."""
+        *maps, last = self.token_maps(images, [*depths, self.depth])
+        return self.proj(F.relu6(self.head(last)).mean(dim=(2, 3))), maps
 
     def _states(self, images: Tensor) -> Iterator[Tensor]:
         """(B, C, h, w) after each block."""

@@ -5,6 +5,10 @@ fixed number of frames side by side into one linear layer. ``attention`` is a sm
 seconds; ``convolution`` is a stack of convolutions over time. The latter two pool by gated attention (Ilse et al., ICML
 2018), each finding with weights of its own, so a clip of any length has an answer that says which frames it rests on.
 
+Two more branches are linear: on how much each channel changes within the window (the logarithm of its spread over time:
+contraction is an amount of motion), and on the clip's rhythm (`fetalclip.tasks.sight.rhythm`), where there is one. Each
+branch has logits of its own; ``mix`` says how much each counts for a finding, and is chosen on held-out clips.
+
 With class prompts a finding's logit is the scaled cosine of its pooled, projected embedding with its text's embedding;
 otherwise one linear layer for each finding.
 """
@@ -12,7 +16,7 @@ otherwise one linear layer for each finding.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +26,7 @@ from torch import Tensor, nn
 from fetalclip.errors import BadCheckpoint
 
 KINDS = ("concat", "attention", "convolution")
+_STILL = 0.03  # of a channel's spread over all training frames: less is no motion
 _LONGEST, _SHORTEST = 10.0, 0.08  # seconds, periods of the positions: a fetal heart beats every 0.35 to 0.55 s
 
 
@@ -39,6 +44,7 @@ class HeartShape:
         heads: of the transformer's attention.
         dropout: share of the channels left out in training.
         aligned: logits are cosines with texts.
+        rhythm: so many of the last of ``dim`` numbers are the clip's rhythm, the same for all its frames.
     """
 
     kind: str
@@ -50,8 +56,11 @@ class HeartShape:
     heads: int = 4
     dropout: float = 0.1
     aligned: bool = False
+    rhythm: int = 0
 
     def __post_init__(self) -> None:
+        if type(self.rhythm) is not int or not 0 <= self.rhythm < max(1, self.dim):
+            raise BadCheckpoint(f"a rhythm of {self.rhythm!r:.20} of {self.dim!r:.20} numbers", "fewer than all")
         sizes = [(self.dim, 65_536), (self.findings, 64), (self.frames, 1024), (self.width, 4096), (self.layers, 16)]
         whole = all(type(n) is int and 1 <= n <= most for n, most in [*sizes, (self.heads, 64)])
         rate = type(self.dropout) in (int, float) and 0 <= self.dropout < 1
@@ -92,6 +101,9 @@ class HeartNet(nn.Module):
 
     mean: Tensor
     spread: Tensor
+    usual: Tensor
+    range: Tensor
+    mix: Tensor
     texts: Tensor
 
     def __init__(self, shape: HeartShape) -> None:
@@ -100,9 +112,18 @@ class HeartNet(nn.Module):
         self.register_buffer("mean", torch.zeros(shape.dim))
         self.register_buffer("spread", torch.ones(shape.dim))
         if shape.kind == "concat":
+            self.register_buffer("mix", torch.ones(1, shape.findings))
             self.linear = nn.Linear(shape.frames * shape.dim, shape.findings)
             return
-        self.enter = nn.Linear(3 * shape.dim, shape.width)
+        frame = shape.dim - shape.rhythm
+        self.register_buffer("usual", torch.zeros(frame))
+        self.register_buffer("range", torch.ones(frame))
+        self.register_buffer("mix", torch.ones(3 if shape.rhythm else 2, shape.findings))
+        self.enter = nn.Linear(frame, 3 * shape.width)
+        self.energy = nn.Linear(frame, shape.findings)
+        self.lose = nn.Dropout(0.5)  # many channels, few clips
+        if shape.rhythm:
+            self.beat = nn.Linear(shape.rhythm, shape.findings)
         self.body = (_Transformer if shape.kind == "attention" else _Convolutions)(shape)
         self.pool = _GatedPool(shape.width, shape.findings)
         self.drop = nn.Dropout(shape.dropout)
@@ -113,10 +134,23 @@ class HeartNet(nn.Module):
             self.register_buffer("texts", torch.zeros(shape.findings, shape.dim))
             self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
-    def fit_to(self, embeddings: Tensor) -> None:
-        """Take mean and spread of the training frames, (n, dim)."""
-        self.mean.copy_(embeddings.mean(dim=0))
-        self.spread.copy_(embeddings.std(dim=0, correction=0).clamp_min(1e-6))
+    def fit_to(self, clips: Sequence[Tensor]) -> None:
+        """Take mean and spread of the frames of the training clips, (n, dim) each; clip by clip, as they are large."""
+        count = sum(map(len, clips))
+        mean = sum((clip.double().sum(dim=0) for clip in clips), torch.zeros(self.shape.dim).double()) / count
+        square = sum(((clip.double() - mean).square().sum(dim=0) for clip in clips), torch.zeros_like(mean)) / count
+        self.mean.copy_(mean)
+        self.spread.copy_(square.sqrt().clamp_min(1e-6))
+        if self.shape.kind == "concat":
+            return
+        frame = self.shape.dim - self.shape.rhythm
+        whole = torch.stack([self._energies(((clip - self.mean) / self.spread)[None, :, :frame]) for clip in clips])
+        self.usual.copy_(whole.mean(dim=(0, 1)))
+        self.range.copy_(whole.std(dim=(0, 1), correction=0).clamp_min(1e-3))
+
+    @staticmethod
+    def _energies(x: Tensor) -> Tensor:
+        return _energy(x, torch.zeros(x.shape[:2], dtype=torch.bool))
 
     def forward(self, frames: Tensor, seconds: Tensor, padded: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and attention of each window.
@@ -127,15 +161,31 @@ class HeartNet(nn.Module):
             padded: (B, T) bool, True where there is no frame; never all of a window.
 
         Returns:
-            (B, findings) logits and (B, findings, T) weights over time that sum to 1, 0 where padded. A ``concat``
-            head has no attention: its weights are equal.
+            (B, findings) logits, the branches' sum by ``mix``, and (B, findings, T) weights over time that sum to 1, 0
+            where padded. A ``concat`` head has no attention: its weights are equal.
         """
+        said, weights = self.branches(frames, seconds, padded)
+        return (said * self.mix).sum(dim=1), weights
+
+    def branches(self, frames: Tensor, seconds: Tensor, padded: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of each branch (B, branches, findings), and weights; arguments as `forward`."""
         x = ((frames - self.mean) / self.spread).masked_fill(padded.unsqueeze(-1), 0.0)
         if self.shape.kind == "concat":
             shown = (~padded).to(x.dtype)
             equal = (shown / shown.sum(dim=1, keepdim=True)).unsqueeze(1)
-            return self.linear(x.flatten(1)), equal.expand(-1, self.shape.findings, -1)
-        x = self.body(self.enter(_moving(x, padded)), seconds - seconds[:, :1], padded)  # (B, T, width)
+            return self.linear(x.flatten(1))[:, None], equal.expand(-1, self.shape.findings, -1)
+        frame = self.shape.dim - self.shape.rhythm
+        x, beat = x[..., :frame], x[:, 0, frame:]  # the first frame is never padded
+        more = [self.energy(self.lose((_energy(x, padded) - self.usual) / self.range))]
+        if self.shape.rhythm:
+            more.append(self.beat(beat))
+        said, weights = self._over_time(x, seconds, padded)
+        return torch.stack([said, *more], dim=1), weights
+
+    def _over_time(self, x: Tensor, seconds: Tensor, padded: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, findings) of the branch that follows the frames, and its weights over time."""
+        whole = self.drop(x.new_ones(len(x), 1, x.shape[-1]))  # a channel is left out of all frames: no flicker
+        x = self.body(_moving(self.enter(x * whole), padded), seconds - seconds[:, :1], padded)  # (B, T, width)
         weights = self.pool(x, padded)  # (B, F, T)
         pooled = self.drop(weights @ x)  # (B, F, width)
         said = torch.einsum("bfw,fwo->bfo", pooled, self.weight)
@@ -146,21 +196,38 @@ class HeartNet(nn.Module):
 
 
 def _moving(x: Tensor, padded: Tensor) -> Tensor:
-    """Each frame beside how it differs from its window's mean and from the frame before it.
+    """A third of the channels as they are, one as they differ from the window's mean, one from the frame before.
 
     What a clip shows all along is most of an embedding; motion is little of it and would be drowned.
+
+    Args:
+        x: (B, T, 3 d).
+        padded: (B, T).
+
+    Returns:
+        (B, T, d), the sum of the three; the latter two are 0 where nothing moves, and where padded.
+    """
+    still, apart, step = x.chunk(3, dim=-1)
+    shown = (~padded).to(x.dtype).unsqueeze(-1)
+    mean = (apart * shown).sum(dim=1, keepdim=True) / shown.sum(dim=1, keepdim=True)
+    step = nn.functional.pad((step[:, 1:] - step[:, :-1]) * shown[:, 1:], (0, 0, 1, 0))
+    return still + (apart - mean) * shown + step
+
+
+def _energy(x: Tensor, padded: Tensor) -> Tensor:
+    """How much each channel changes within the window: the logarithm of its spread over time.
 
     Args:
         x: (B, T, d), 0 where padded.
         padded: (B, T).
 
     Returns:
-        (B, T, 3 d); the latter two parts are 0 where nothing moves, and where padded.
+        (B, d), about -1 to 1; the least where nothing moves.
     """
-    shown = (~padded).to(x.dtype).unsqueeze(-1)
-    apart = (x - x.sum(dim=1, keepdim=True) / shown.sum(dim=1, keepdim=True)) * shown
-    step = nn.functional.pad((x[:, 1:] - x[:, :-1]) * shown[:, 1:], (0, 0, 1, 0))
-    return torch.cat([x, apart, step], dim=-1)
+    count = (~padded).to(x.dtype).sum(dim=1, keepdim=True)
+    mean = x.sum(dim=1) / count
+    variance = (x.square().sum(dim=1) / count - mean.square()).clamp_min(0.0)
+    return (variance + _STILL**2).log() / 2 + 1  # a channel moves by some 0.1 to 1 of its spread over all frames
 
 
 class _Transformer(nn.Module):

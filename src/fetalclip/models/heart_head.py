@@ -91,6 +91,8 @@ class HeartConfig:
         segment: look for the best four-chamber segment of a clip first.
         overlay: what is done with burned-in text, ``mask`` or ``keep``.
         rate: frames looked at per second, at most.
+        locator, margin, grids: how the heart is looked at, see `fetalclip.tasks.sight.Sight`.
+        embedding: width of an embedding, the first part of what the net is given of a frame and all the gate sees.
         temperatures: finding to what divides its logit, chosen on held-out clips.
         offsets: finding to what is added then, likewise; makes up for class weights.
         bounds: finding to the largest 1 - p of ``absent`` and of ``present`` that is still believed, likewise.
@@ -112,6 +114,10 @@ class HeartConfig:
     segment: bool
     overlay: str
     rate: float
+    locator: str
+    margin: float
+    grids: Mapping[int, int]
+    embedding: int
     temperatures: Mapping[str, float]
     offsets: Mapping[str, float]
     bounds: Mapping[str, tuple[float, float]]
@@ -186,6 +192,10 @@ def _config(data: Mapping[str, Any], check: Checker, findings: tuple[str, ...], 
         segment=clips["segment"],
         overlay=clips["overlay"],
         rate=float(clips["rate"]),
+        locator=str(clips.get("locator", "")),
+        margin=_number(check, "clips.margin", clips.get("margin", 1.35), 0.5, 10),
+        grids=_grids(check, clips.get("grids", {})),
+        embedding=_embedding(check, clips.get("embedding", shape.dim), shape),
         temperatures={name: _number(check, f"temperatures.{name}", heat.get(name), 1e-3, 1e3) for name in findings},
         offsets={name: _number(check, f"offsets.{name}", offsets.get(name), -100, 100) for name in findings},
         bounds={name: _pair(check, name, bounds.get(name)) for name in findings},
@@ -223,7 +233,7 @@ def load_heart(folder: Path, encoder_sha256: str) -> HeartHead:
     if path.stat().st_size > MAX_BYTES:
         raise BadCheckpoint(f"{path.name} of {path.stat().st_size} bytes", f"at most {MAX_BYTES}")
     state = read_state(path, config.told["weights"]["sha256"])
-    net, gate = HeartNet(config.shape), Gate(config.shape.dim)
+    net, gate = HeartNet(config.shape), Gate(config.embedding)
     load_strictly(nn.ModuleDict({"net": net, "gate": gate}), state, folder.name)
     if any(not bool(torch.isfinite(value).all()) for value in state.values() if value.is_floating_point()):
         raise BadCheckpoint(f"weights in {folder.name} that are not finite", "numbers")
@@ -268,6 +278,8 @@ def heart_card(told: Mapping[str, Any]) -> str:
     lines += [f"- Findings: {', '.join(told['findings'])}", f"- Licence: {told['license']}"]
     lines.append(f"- Encoder: {encoder['name']}, embeddings sha256 `{encoder['sha256']}`")
     shape = told["shape"]
+    if clips.get("locator"):
+        lines.append(f"- Looks at the square about the heart that the head {clips['locator']} draws")
     lines.append(
         f"- Head: {shape['kind']}, windows of {shape['frames']} frames, stride {clips['stride']}, {clips['join']}"
     )
@@ -298,6 +310,20 @@ def _number(check: Checker, key: str, value: Any, low: float, high: float) -> fl
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise check.wrong(key, value, f"a number from {low:g} to {high:g}")
     return float(value)
+
+
+def _grids(check: Checker, value: Any) -> dict[int, int]:
+    """Block to cells along a side."""
+    if not isinstance(value, dict) or len(value) > 16 or not all(str(block).isdigit() for block in value):
+        raise check.wrong("clips.grids", value, 'block to cells, such as {"5": 8}')
+    made = {int(block): int(_number(check, f"clips.grids.{block}", cells, 1, 32)) for block, cells in value.items()}
+    return dict(sorted(made.items()))
+
+
+def _embedding(check: Checker, value: Any, shape: HeartShape) -> int:
+    if type(value) is not int or not 1 <= value <= shape.dim:
+        raise check.wrong("clips.embedding", value, f"1 to {shape.dim}")
+    return value
 
 
 def _pair(check: Checker, name: str, value: Any) -> tuple[float, float]:

@@ -106,6 +106,13 @@ class VisionTransformer(nn.Module):
         Returns:
             One (B, D, S / patch, S / patch) map per depth, in the order asked.
         """
+        return [self._map(x) for x in after_blocks(self._states(images), depths, self.depth)]
+
+    def with_maps(self, images: Tensor, depths: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """Raw embedding and token maps in one pass; arguments and errors as `token_maps`."""
+        *found, last = after_blocks(self._states(images), [*depths, self.depth], self.depth)
+        return self.ln_post(last[:, 0]) @ self.proj, [self._map(x) for x in found]
+
+    def _map(self, x: Tensor) -> Tensor:
         side = self.config.grid
-        found = after_blocks(self._states(images), depths, self.depth)
-        return [x[:, 1:].transpose(1, 2).unflatten(2, (side, side)) for x in found]
+        return x[:, 1:].transpose(1, 2).unflatten(2, (side, side))

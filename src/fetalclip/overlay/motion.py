@@ -8,7 +8,9 @@ evenly over the clip (at most 64, brought down to a long side of at most 416 pix
    picture; a 7 x 7 opening leaves no thin trace;
 2. the sector is the convex hull of the largest restless area, and of each other one of at least 30 % of its size
    (two views side by side), without what lies above the first echoes (the arc of a curved probe);
-3. what is bright, thin and never changes inside the sector is a mark on it.
+3. where much of the tissue that a still picture shows does not change (a short clip of a steady probe, in which the
+   heart alone beats), the sector is the still picture's;
+4. what is bright, thin and never changes inside the sector is a mark on it.
 
 Everything else is hidden from a model. Memory does not grow with the length of the clip.
 """
@@ -36,6 +38,7 @@ _STILL = 10  # grey levels between darkest and brightest of a mark that stands s
 _BRIGHT = 60  # grey level that a mark has in every picture
 _BLACK = 10  # grey level above which a pixel is not background
 _SMALLEST = 0.02  # share of the picture that the sector takes at least
+_UNMOVED = 0.15  # share of the tissue above which what moves is not the whole sector
 _LEAST = 60  # a picture with a side shorter than this has no room for marks that could be told apart
 
 
@@ -104,6 +107,10 @@ def find_motion(cine: Cine) -> Motion:
     rows = np.arange(height) * len(sector) // height
     cols = np.arange(width) * len(sector.T) // width
     full = sector[rows][:, cols]
+    found = find_overlay(seen.first.gray)
+    if _unmoved(seen.low, full, found) > _UNMOVED:
+        said = "much of the sector does not change in the clip: sector and marks are those of its first picture"
+        return Motion(found.sector, found.mask & ~full, np.zeros_like(full), seen.pictures, (said,))
     return Motion(full, *_marks(seen.low, seen.high, full), seen.pictures)
 
 
@@ -133,6 +140,18 @@ class _Sample:
         self.kept.append(np.rint(shrink(gray)).astype(np.uint8))
         if len(self.kept) > MOST:
             self.kept, self.stride = self.kept[::2], self.stride * 2
+
+
+def _unmoved(low: Gray, moving: Mask, still: Overlay) -> float:
+    """Share of a still picture's tissue that lies outside the moving area.
+
+    Args:
+        low: the darkest of each pixel over the clip, uint8 (H, W).
+        moving: bool (H, W).
+        still: sector and marks of one picture.
+    """
+    tissue = still.sector & ~grown(still.mask, 5) & (low > 2 * _BLACK)
+    return float((tissue & ~moving).sum() / max(1, tissue.sum()))
 
 
 def _restless(stack: npt.NDArray[np.uint8]) -> Real:

@@ -16,11 +16,14 @@ import torch
 
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
-from fetalclip.frame import Shot
+from fetalclip.frame import Cine, Shot
 from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart
+from fetalclip.overlay.motion import find_motion
 from fetalclip.result import Finding, HeartScore, KeyFrame
 from fetalclip.tasks.planes import PlaneTask
-from fetalclip.tasks.track import RATE, Track, embed
+from fetalclip.tasks.segment import Segmenter, SegmentTask
+from fetalclip.tasks.sight import Sight
+from fetalclip.tasks.track import RATE, Eye, Track
 from fetalclip.tasks.windows import Floats, Places, Segment, best_segment, join, spread_out, windows
 
 HEARTS = "hearts"
@@ -39,32 +42,50 @@ class HeartTask:
         encoder: the backbone.
         head: what answers.
         planes: the model's planes, for the best four-chamber segment; None for none.
+        locator: the head that draws the heart, for a heart head that looks about it.
+
+    Raises:
+        BadCheckpoint: a head for other embeddings.
+        NotAvailable: a head that looks about the heart, without a locator.
     """
 
     name = "heart"
 
-    def __init__(self, encoder: Encoder, head: HeartHead, planes: PlaneTask | None = None) -> None:
-        if head.config.shape.dim != encoder.dim:
-            raise BadCheckpoint(f"a heart head for embeddings of width {head.config.shape.dim}", f"{encoder.dim}")
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: HeartHead,
+        planes: PlaneTask | None = None,
+        locator: SegmentTask | None = None,
+    ) -> None:
+        config = head.config
+        if config.embedding != encoder.dim:
+            raise BadCheckpoint(f"a heart head for embeddings of width {config.embedding}", f"{encoder.dim}")
         self.encoder, self.head, self.planes = encoder, head, planes
+        self.eye = Eye(encoder, sight_of(config), locator)
 
     def __call__(self, shots: Iterable[Shot], segment: bool | None = None) -> HeartScore:
         """The answer to one clip.
 
         Args:
-            shots: its frames in order, such as a ``Cine``; read once.
+            shots: its frames in order, read once. Of a ``Cine``, which can be read twice, banners and strips are
+                found by what never moves; otherwise burned-in text is looked for on the first frame.
             segment: judge the best four-chamber segment only, for a long sweep; None does as the head was trained.
 
         Raises:
             UnreadableInput: no frame.
-            NotAvailable: a segment was asked for without planes.
+            NotAvailable: a segment was asked for without planes, or of a head that looks about the heart only.
         """
-        config = self.head.config
-        return self.score(embed(self.encoder, shots, config.overlay, config.rate), segment)
+        marks = None
+        if isinstance(shots, Cine) and self.head.config.overlay != "keep":
+            marks = find_motion(shots).overlay
+        return self.score(self.eye(shots, marks), segment)
 
     def score(self, track: Track, segment: bool | None = None) -> HeartScore:
         """The answer to a clip whose embeddings are there; arguments and errors as the call."""
         config, said = self.head.config, list(self.head.config.warnings)
+        if track.seen.shape[1] != config.shape.dim:
+            raise BadCheckpoint(f"a heart head for {config.shape.dim} numbers of a frame", f"{track.seen.shape[1]}")
         whole = Segment(0, len(track), float("nan"))
         found = self._segment(track) if (config.segment if segment is None else segment) else whole
         if found is None:
@@ -111,6 +132,8 @@ class HeartTask:
     def _segment(self, track: Track) -> Segment | None:
         if self.planes is None:
             raise NotAvailable("a segment without planes", "a model that knows planes", "segment=False")
+        if self.head.config.locator:
+            raise NotAvailable("a segment of frames cut out about the heart", "a head of whole frames", "segment=False")
         found = self.planes(track.embeddings)
         if PLANE not in found[0].scores:
             raise NotAvailable(f"planes without {PLANE!r}", "a model that knows it", "segment=False")
@@ -118,27 +141,40 @@ class HeartTask:
         return best_segment(table, 0, self.head.config.shape.frames)
 
 
+def sight_of(config: HeartConfig) -> Sight:
+    """How a head looks at clips."""
+    return Sight(config.overlay, config.rate, config.locator, config.margin, config.grids)
+
+
 def still(track: Track, frames: int) -> Track:
     """The middle frame of a clip as a clip of ``frames`` that are all alike: what one picture shows."""
     middle = len(track) // 2
     places = np.full(frames, middle)
-    return Track(track.embeddings[places], np.arange(frames) / RATE, track.index[places])
+    return track.at(places, np.arange(frames) / RATE)
 
 
 @torch.inference_mode()
 def clip_logits(head: HeartHead, track: Track) -> tuple[Floats, Floats]:
     """Logits of a clip (findings,), before the temperature, and attention (findings, T) that sums to 1."""
+    said, attention = branch_logits(head, track)
+    return np.asarray((said * head.net.mix.double().numpy()).sum(axis=0)), attention
+
+
+@torch.inference_mode()
+def branch_logits(head: HeartHead, track: Track) -> tuple[Floats, Floats]:
+    """Logits of each branch of the net for a clip (branches, findings), and attention (findings, T)."""
     config = head.config
     places = cut(len(track), config)
     frames, seconds, padded = window_arrays(track, places)
     logits, weights = [], []
     for start in range(0, len(places), _TOGETHER):
         part = slice(start, start + _TOGETHER)
-        said, looked = head.net(frames[part], seconds[part], padded[part])
+        said, looked = head.net.branches(frames[part], seconds[part], padded[part])
         logits.append(said.double().numpy())
         weights.append(looked.double().numpy())
-    table, shares = np.concatenate(logits), np.concatenate(weights)  # (W, F), (W, F, 16)
-    return join(table, config.join), _over_time(shares, table, places, len(track), config.join)
+    table, shares = np.concatenate(logits), np.concatenate(weights)  # (W, K, F), (W, F, 16)
+    joined = join(table.reshape(len(table), -1), config.join).reshape(table.shape[1:])
+    return joined, _over_time(shares, table[:, 0], places, len(track), config.join)
 
 
 def cut(count: int, config: HeartConfig) -> Places:
@@ -152,7 +188,7 @@ def window_arrays(track: Track, places: Places) -> tuple[torch.Tensor, torch.Ten
     padded = places < 0
     at = np.where(padded, 0, places)
     seconds = torch.from_numpy((track.seconds[at] - track.seconds[at[:, :1]]).astype(np.float32))
-    return torch.from_numpy(track.embeddings[at]), seconds, torch.from_numpy(padded)
+    return torch.from_numpy(track.seen[at]), seconds, torch.from_numpy(padded)
 
 
 def answers(config: HeartConfig, logits: Floats, attention: Floats | None = None) -> dict[str, Finding]:
@@ -216,10 +252,11 @@ class Hearts:
         encoder: the model's encoder.
         folder: the model folder, whose ``hearts`` folder is looked into; None for a model without one.
         planes: the model's planes.
+        segmenter: the model's heads that draw masks.
     """
 
-    def __init__(self, encoder: Encoder, folder: Path | None, planes: PlaneTask) -> None:
-        self.encoder, self.planes = encoder, planes
+    def __init__(self, encoder: Encoder, folder: Path | None, planes: PlaneTask, segmenter: Segmenter) -> None:
+        self.encoder, self.planes, self.segmenter = encoder, planes, segmenter
         within = None if folder is None else folder / HEARTS
         there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
         self.folders: dict[str, Path] = {path.name: path for path in there if not path.name.startswith(".")}
@@ -235,7 +272,9 @@ class Hearts:
         folder = self._folder(head)
         if folder not in self._ready:
             loaded = load_heart(folder, self.encoder.embedding_sha256)
-            self._ready[folder] = HeartTask(self.encoder, loaded, self.planes)
+            name = loaded.config.locator
+            locator = self.segmenter.task(name) if name else None
+            self._ready[folder] = HeartTask(self.encoder, loaded, self.planes, locator)
         return self._ready[folder]
 
     def _folder(self, head: str | Path | None) -> Path:

@@ -1,48 +1,72 @@
-"""A clip as embeddings in time, with constant memory for its pictures."""
+"""A clip as what the tower sees of its frames in time, with constant memory for its pictures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array
-from fetalclip.errors import UnreadableInput
+from fetalclip.errors import NotAvailable, UnreadableInput
 from fetalclip.frame import Frame, Pixels, Shot
-from fetalclip.overlay import Overlay, find_overlay
+from fetalclip.overlay import Overlay, find_overlay, mask_overlay
 from fetalclip.preprocess import prepare
+from fetalclip.tasks.segment import SegmentTask
+from fetalclip.tasks.sight import LAGS, STRUCTURE, Box, Sight, find_heart, rhythm
 
 _TOGETHER = 32  # pictures
 MOST = 100_000  # frames of one clip that are looked at
+RHYTHM = 2 * len(LAGS)
 RATE = 30.0  # frames per second, where a clip does not tell its times
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """Embeddings of the frames of one clip that were looked at, in the order of time.
+    """What is seen of the frames of one clip that were looked at, in the order of time.
 
     Attributes:
         embeddings: (T, d) float32, raw.
         seconds: (T,) float64, rising.
         index: (T,) number of each frame in the clip.
         timed: False where the clip did not tell its times and ``RATE`` was taken.
+        details: (T, k) float32, the tower's pooled maps; k is 0 for a head that looks at embeddings alone.
     """
 
     embeddings: Array
     seconds: npt.NDArray[np.float64]
     index: npt.NDArray[np.int64]
     timed: bool = True
+    details: Array | None = None
 
     def __len__(self) -> int:
         return len(self.index)
 
+    @cached_property
+    def seen(self) -> Array:
+        """What a net is given of each frame: embedding, details and the clip's rhythm, (T, D) float32."""
+        if self.details is None or not self.details.shape[1]:
+            return self.embeddings
+        beat = np.broadcast_to(rhythm(self.details, self.seconds), (len(self), RHYTHM))
+        return np.concatenate([self.embeddings, self.details, beat], axis=1)
+
+    @property
+    def rhythm(self) -> int:
+        """How many of the last columns of ``seen`` are the clip's rhythm."""
+        return 0 if self.details is None or not self.details.shape[1] else RHYTHM
+
     def part(self, start: int, stop: int) -> Track:
         """Places ``start`` to ``stop`` - 1."""
-        return Track(self.embeddings[start:stop], self.seconds[start:stop], self.index[start:stop], self.timed)
+        return self.at(np.arange(start, stop), self.seconds[start:stop])
+
+    def at(self, places: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> Track:
+        """Frames by their places, at these times."""
+        details = None if self.details is None else self.details[places]
+        return Track(self.embeddings[places], seconds, self.index[places], self.timed, details)
 
 
 def shots_of(clip: Iterable[Shot | Frame]) -> Iterator[Shot]:
@@ -51,56 +75,102 @@ def shots_of(clip: Iterable[Shot | Frame]) -> Iterator[Shot]:
         yield Shot(i, math.nan, one) if isinstance(one, Frame) else one
 
 
-def embed(
-    encoder: Encoder,
-    shots: Iterable[Shot],
-    overlay: str = "mask",
-    rate: float = 60.0,
-    marks: Overlay | None = None,
-) -> Track:
-    """Embeddings of a clip.
-
-    Unless it is known, burned-in text is looked for on the first frame and taken to stand still: a mask that came and
-    went from frame to frame would look like motion.
+class Eye:
+    """Clips to tracks.
 
     Args:
         encoder: the backbone.
-        shots: frames in order, read once.
-        overlay: what is done with burned-in text, ``mask`` or ``keep``.
-        rate: frames looked at per second, at most; those between are left out. A frame that is not later than the
-            one before it is left out too.
-        marks: burned-in text and sector of every frame, where they are known.
+        sight: how a clip is looked at.
+        locator: the head that draws the heart, where the sight asks for one.
 
     Raises:
-        UnreadableInput: no frame, or more than ``MOST``.
+        NotAvailable: a sight with a locator, and none is given or it draws no heart.
     """
-    wanted, found = encoder.normalisation, marks
-    parts: list[Array] = []
-    waiting: list[Pixels] = []
-    seconds: list[float] = []
-    index: list[int] = []
-    timed, last = True, -math.inf
-    for shot in shots:
-        now = float(shot.seconds)
-        if not math.isfinite(now):
-            now, timed = shot.index / RATE, False
-        if now <= last or now < last + (1 - 1e-3) / rate:
-            continue
-        if len(index) >= MOST:
-            raise UnreadableInput(f"a clip of more than {MOST} frames to look at", "a shorter one, or a lower rate")
-        found = _overlay_of(shot.frame, found) if overlay != "keep" else None
-        waiting.append(prepare(shot.frame, wanted.image_size, overlay, wanted.colour, found).pixels)
-        seconds.append(now)
-        index.append(int(shot.index))
-        last = now
-        if len(waiting) == _TOGETHER:
-            parts.append(encoder.images(waiting))
-            waiting = []
-    if not index:
-        raise UnreadableInput("a clip without frames", "one frame or more")
-    if waiting:
-        parts.append(encoder.images(waiting))
-    return Track(np.concatenate(parts), np.array(seconds), np.array(index, dtype=np.int64), timed)
+
+    def __init__(self, encoder: Encoder, sight: Sight | None = None, locator: SegmentTask | None = None) -> None:
+        self.encoder, self.sight, self.locator = encoder, sight or Sight(), locator
+        if self.sight.locator and (locator is None or STRUCTURE not in locator.head.config.structures):
+            found = f"no head {self.sight.locator!r:.60} that draws a {STRUCTURE}"
+            raise NotAvailable(found, "one in the model, or a head folder", "fetalclip train segment.yaml")
+
+    @property
+    def key(self) -> str:
+        """Changes when the tracks of a clip would."""
+        head = "" if self.locator is None else str(self.locator.head.config.told["weights"]["sha256"])
+        return f"{self.encoder.embedding_sha256} {self.encoder.precision} {self.sight} {head}"
+
+    def __call__(self, shots: Iterable[Shot], marks: Overlay | None = None) -> Track:
+        """The track of a clip.
+
+        Unless it is known, burned-in text is looked for on the first frame and taken to stand still: a mask that came
+        and went from frame to frame would look like motion. The heart is looked for on the first frames, for the same
+        reason once; where none is found the whole frames are looked at.
+
+        Args:
+            shots: frames in order, read once. A frame that is not later than the one before it is left out.
+            marks: burned-in text and sector of every frame, where they are known.
+
+        Raises:
+            UnreadableInput: no frame, or more than ``MOST``.
+        """
+        parts: list[tuple[Array, Array]] = []
+        waiting: list[Frame] = []
+        seconds: list[float] = []
+        index: list[int] = []
+        room, timed, last = _Room(self, marks), True, -math.inf
+        for shot in shots:
+            now = float(shot.seconds)
+            if not math.isfinite(now):
+                now, timed = shot.index / RATE, False
+            if now <= last or now < last + (1 - 1e-3) / self.sight.rate:
+                continue
+            if len(index) >= MOST:
+                raise UnreadableInput(f"a clip of more than {MOST} frames to look at", "a shorter one, or a lower rate")
+            waiting.append(shot.frame)
+            seconds.append(now)
+            index.append(int(shot.index))
+            last = now
+            if len(waiting) == _TOGETHER:
+                parts.append(room.see(waiting))
+                waiting = []
+        if not index:
+            raise UnreadableInput("a clip without frames", "one frame or more")
+        if waiting:
+            parts.append(room.see(waiting))
+        embeddings, details = (np.concatenate(some) for some in zip(*parts, strict=True))
+        return Track(embeddings, np.array(seconds), np.array(index, dtype=np.int64), timed, details)
+
+
+class _Room:
+    """What stands still while one clip is looked at: marks, and the square about the heart."""
+
+    def __init__(self, eye: Eye, marks: Overlay | None) -> None:
+        self.eye, self.marks = eye, marks
+        self.box: Box | None = None
+        self.looked = not eye.sight.locator
+
+    def see(self, frames: Sequence[Frame]) -> tuple[Array, Array]:
+        """Embeddings (n, d) and details (n, k) of frames."""
+        eye = self.eye
+        if not self.looked and eye.locator is not None:
+            self.box, self.looked = find_heart(eye.locator, frames, eye.sight.margin), True
+        pictures = [self._prepared(frame) for frame in frames]
+        if not eye.sight.grids:
+            return eye.encoder.images(pictures), np.zeros((len(pictures), 0), np.float32)
+        return eye.encoder.details(pictures, eye.sight.grids)
+
+    def _prepared(self, frame: Frame) -> Pixels:
+        wanted, overlay = self.eye.encoder.normalisation, self.eye.sight.overlay
+        if overlay != "keep":
+            self.marks = _overlay_of(frame, self.marks)
+        if self.box is None:
+            return prepare(frame, wanted.image_size, overlay, wanted.colour, self.marks).pixels
+        picture = frame.pixels if wanted.colour else frame.gray
+        if self.marks is not None and overlay != "keep":
+            channels = [picture] if picture.ndim == 2 else [picture[..., i] for i in range(3)]
+            treated = [mask_overlay(channel, self.marks) for channel in channels]
+            picture = treated[0] if picture.ndim == 2 else np.stack(treated, axis=-1)
+        return prepare(Frame(self.box.cut(picture)), wanted.image_size, "keep", wanted.colour).pixels
 
 
 def _overlay_of(frame: Frame, found: Overlay | None) -> Overlay:
