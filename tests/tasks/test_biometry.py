@@ -42,7 +42,7 @@ class Segmenter:
         return self.configs[head]
 
     def task(self, head):
-        def segment(frames):
+        def segment(frames, overlays=None):
             self.asked.append(head)
             shape = frames[0].gray.shape
             masks = {"femur": np.zeros(shape, bool)} if head == "empty" else {"head": PHANTOM.masks["head"]}
