@@ -204,7 +204,7 @@ def test_warnings_of_the_picture_and_of_the_answer_are_told(model, files, monkey
 @pytest.fixture
 def brains(model, monkeypatch):
     """The tiny model, calling every picture a brain."""
-    monkeypatch.setattr(model._planes, "_answer", lambda scores, outlier: PlaneScores({"brain": 1.0}))
+    monkeypatch.setattr(model._planes, "_answer", lambda scores, outlier: PlaneScores({"brain": 1.0}, outlier=outlier))
     return model
 
 

@@ -167,7 +167,7 @@ def test_the_best_frame_is_measured_and_named(model, growing, mask_head):
     (taken,) = line.measured
     assert taken.mm == pytest.approx(true, rel=0.02)
     assert {check.name for check in line.quality} >= {"size", "edge", "gain low"}
-    assert f"clip: sub-plane, measures, quality of its best frame only, {line.input.best_frame}" in line.warnings
+    assert f"clip: sub-plane, age, measures, quality of its best frame only, {line.input.best_frame}" in line.warnings
 
 
 def test_the_sub_plane_is_that_of_the_best_frame(model, growing):
@@ -360,7 +360,7 @@ def test_the_command_line_says_it_all(hearts, beating, heart_head, tmp_path, mon
     monkeypatch.setattr(hearts._planes, "_answer", lambda scores, outlier: thorax)
     assert main(["analyze", str(beating), *more, "--report", str(page), "--drawings", str(drawings)]) == 0
     out = capsys.readouterr().out
-    assert "heart by mine: present: fluid" in out
+    assert "heart by mine, present: fluid" in out
     assert "absent: hole" in out
     assert "    best frame 0 at 0.00 s" in out
     assert f"warning: heart: {SIMULATED_WARNING}" in out

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from fetalclip.frame import Frame
 from fetalclip.report import heart
+from fetalclip.report.draw import draw_analysis
 from fetalclip.report.text import other_warnings
 from fetalclip.result import Analysis, ClipFrame, Finding, HeartScore, InputInfo, KeyFrame, PlaneScores
 
@@ -24,9 +27,12 @@ LINE = Analysis(InputInfo("a.mp4"), heart=SCORE)
 
 
 def test_findings_stand_by_their_answer():
-    first, second = heart.words(LINE)
-    assert first == "heart by mine: present: hole 93.0 %; absent: effusion 2.0 %; not answered: axis 50.0 %"
-    assert second == "heart looked most at frame 3 at 0.10 s, frame 12 at 0.40 s"
+    assert heart.words(LINE) == (
+        "heart by mine, present: hole 93.0 %",
+        "absent: effusion 2.0 %",
+        "not answered: axis 50.0 %",
+        "looked most at frame 3 at 0.10 s, frame 12 at 0.40 s",
+    )
     assert heart.words(replace(LINE, heart=replace(SCORE, abstained=True, reason="strange"))) == ()
     assert heart.words(replace(LINE, heart=None)) == ()
 
@@ -58,3 +64,12 @@ def test_a_frame_of_a_clip_without_times(seconds, words, told):
     frame = ClipFrame(12, seconds)
     assert str(frame) == words
     assert frame.to_dict() == {"index": 12, "seconds": told}
+
+
+def test_a_drawing_tells_the_findings_and_their_warning():
+    frame = Frame(np.full((60, 400), 90, np.uint8))
+    line = Analysis(InputInfo("a.mp4", "cine", 400, 60, 20, best_frame=ClipFrame(3, 0.1)), heart=SCORE)
+    unwarned = replace(line, heart=replace(SCORE, warnings=()))
+    drawn = [draw_analysis(frame, one) for one in (line, unwarned, replace(line, heart=None))]
+    assert len({one.tobytes() for one in drawn}) == 3
+    assert drawn[0].height >= drawn[1].height > drawn[2].height

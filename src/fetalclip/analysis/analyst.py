@@ -102,7 +102,6 @@ class Analyst:
         at, info = place or 0, seen.info
         if place is not None and seen.cine is not None:
             info = replace(info, best_frame=seen.places[place])
-            said += _of_frame(seen.places[place], asked)
         subplane = age = sized = frame = None
         measures: tuple[Measurement, ...] | None = None
         masks: Mapping[str, Mask] = {}
@@ -117,7 +116,8 @@ class Analyst:
             measures, sized, masks = self._measures_of(frame, seen.overlay, own, asked, said)
         checks = _checked(frame, seen.overlay, plane, subplane, masks) if asked.quality else None
         heart = self._heart_of(seen.cine, own, asked, said)
-        return Analysis(info, plane, tuple(said), None, None, subplane, age, measures, sized, checks, heart)
+        found = Analysis(info, plane, tuple(said), None, None, subplane, age, measures, sized, checks, heart)
+        return replace(found, warnings=(*found.warnings, *_of_frame(found)))
 
     def _images_of(self, seen: Seen, asked: Asked) -> Array:
         """Raw embeddings (n, d) of the pictures; (0, 0) where nothing asked looks at them."""
@@ -225,11 +225,20 @@ class Analyst:
         return Provenance(__version__, card.name, card.sha256, card.license, self.encoder.engine, seconds)
 
 
-def _of_frame(best: ClipFrame, asked: Asked) -> list[str]:
+def _of_frame(found: Analysis) -> tuple[str, ...]:
     """A warning that says which answers about a clip are of its best frame alone."""
-    words = {"planes": "sub-plane", "age": "age", "biometry": "measures"}
-    parts = [word for task, word in words.items() if task in asked.tasks] + ["quality"] * asked.quality
-    return [f"clip: {', '.join(parts)} of its best frame only, {best}"] if parts else []
+    best = found.input.best_frame
+    if best is None:
+        return ()
+    dated = found.biometry_age is not None or (found.age is not None and not found.age.abstained)
+    given = {
+        "sub-plane": found.subplane is not None,
+        "age": dated,
+        "measures": bool(found.biometry),
+        "quality": found.quality is not None,
+    }
+    parts = ", ".join(word for word, there in given.items() if there)
+    return (f"clip: {parts} of its best frame only, {best}",) if parts else ()
 
 
 def _checked(

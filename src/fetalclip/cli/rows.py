@@ -33,7 +33,8 @@ def lines(analysis: Analysis, width: int) -> list[str]:
         told.append(f"    {'; '.join(dated)}")
     if measures := text.measures(analysis.measured):
         told.append(f"    {'; '.join(measures)}")
-    told += [f"    {line}" for line in heart.words(analysis)]
+    if found := heart.words(analysis):
+        told.append(f"    {'; '.join(found)}")
     warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
         why = text.reason(analysis.plane)

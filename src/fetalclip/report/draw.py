@@ -69,7 +69,9 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
     big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
     pad, row = round(step * 0.6), round(step * 1.05)
     taken = _rows([*measures(analysis.measured), *limits(analysis.biometry or ())], small, width - 2 * pad - step // 4)
-    told = (second, _which(analysis), *age(analysis), *taken, *heart.words(analysis), _signature(analysis))
+    judged = [] if analysis.heart is None else [*heart.words(analysis), *analysis.heart.warnings]
+    seen = _rows(judged, small, width - 2 * pad - step // 4)
+    told = (second, _which(analysis), *age(analysis), *taken, *seen, _signature(analysis))
     lines = [text for text in told if text]
     strip = 2 * pad + round(step * 1.3) + row * len(lines)
 

@@ -11,7 +11,7 @@ _ANSWERS = ("present", "absent", "not answered")
 def words(analysis: Analysis) -> tuple[str, ...]:
     """The findings by their answer, and the frames they rest on; empty where no head answered.
 
-    Example: "heart by mine: present: effusion 93.1 %; absent: septal defect 2.0 %", "heart looked most at frame 12 at
+    Example: "heart by mine, present: effusion 93.1 %", "absent: septal defect 2.0 %", "looked most at frame 12 at
     0.40 s". A head that abstained says so in the warnings.
     """
     found = analysis.heart
@@ -21,8 +21,8 @@ def words(analysis: Analysis) -> tuple[str, ...]:
     for name, share in found.top(len(found.findings)):
         by_answer[answer(found[name])].append(f"{sentence(name)} {percent(share)}")
     told = [f"{what}: {', '.join(names)}" for what, names in by_answer.items() if names]
-    line = f"heart by {sentence(found.head)}: {'; '.join(told)}"
-    return (line, f"heart looked most at {looked(found)}") if found.key_frames else (line,)
+    told += [f"looked most at {looked(found)}"] if found.key_frames else []
+    return (f"heart by {sentence(found.head)}, {told[0]}", *told[1:]) if told else ()
 
 
 def answer(finding: Finding) -> str:

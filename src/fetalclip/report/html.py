@@ -41,8 +41,8 @@ _READING = (
     "age differ, which the wider interval adds. It dates no pregnancy anew, least of all after 24 weeks. The age by "
     "the measured head is read off its circumference instead: two answers of their own, never averaged. Measures are "
     "of the lines drawn on the picture, from masks of the head that is named. A centile stands only by an age that "
-    "was known without the picture, and only on a chart that takes the measure the same way. The plane of a clip is the "
-    "mean of frames spread over it; its sub-plane, age, measures and quality are of the frame that is shown. The "
+    "was known without the picture, and only on a chart that takes the measure the same way. The plane of a clip is "
+    "the mean of frames spread over it; its sub-plane, age, measures and quality are of the frame that is shown. The "
     "outlier score says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
     "rulers and markers are hidden from the model unless that was switched off."
 )
