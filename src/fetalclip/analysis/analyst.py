@@ -27,7 +27,6 @@ from fetalclip.result import (
     AgeEstimate,
     Analysis,
     Check,
-    ClipFrame,
     HeartScore,
     InputInfo,
     Measurement,

@@ -69,7 +69,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),
     ] = "mask",
 ) -> int:
-    """Name the standard plane of each picture or clip, date and measure each head, or abstain.
+    """Name the standard plane of each picture, date and measure each head, or abstain.
 
     A clip is named as a whole; age, measures and quality are of its best frame. A heart head judges clips only.
     An age and millimetres need the millimetres per pixel: the file's own, --pixel-spacing or --spacing-csv.
