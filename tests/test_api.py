@@ -171,7 +171,7 @@ def test_analyze_reads_one_file_at_a_time(model, files):
     assert [line.error is None for line in lines] == [False, False, False]
 
 
-@pytest.mark.parametrize("tasks", [["heart"], ["planes", "nonsense"], ["Planes"], "planes"])
+@pytest.mark.parametrize("tasks", [["hearts"], ["planes", "nonsense"], ["Planes"], "planes"])
 def test_an_unknown_task_is_refused_at_the_call(model, files, tasks):
     with pytest.raises(UsageError, match="planes"):
         model.analyze(files, tasks)
@@ -190,9 +190,9 @@ def test_spacing_by_table_goes_before_spacing_for_all(model, files):
 
 
 def test_warnings_of_the_picture_and_of_the_answer_are_told(model, files, monkeypatch):
-    from fetalclip import analysis
+    from fetalclip.analysis import seen
 
-    monkeypatch.setattr(analysis, "prepare", lambda *args: replace(prepare(*args), warnings=("half is covered",)))
+    monkeypatch.setattr(seen, "prepare", lambda *args: replace(prepare(*args), warnings=("half is covered",)))
     monkeypatch.setattr(model._planes, "rule", replace(model._planes.rule, min_probability=1.0))
     line = next(model.analyze(files))
     assert line.plane.abstained
@@ -204,7 +204,7 @@ def test_warnings_of_the_picture_and_of_the_answer_are_told(model, files, monkey
 @pytest.fixture
 def brains(model, monkeypatch):
     """The tiny model, calling every picture a brain."""
-    monkeypatch.setattr(model._planes, "_answer", lambda scores, outlier: PlaneScores({"brain": 1.0}))
+    monkeypatch.setattr(model._planes, "_answer", lambda scores, outlier: PlaneScores({"brain": 1.0}, outlier=outlier))
     return model
 
 
@@ -418,13 +418,27 @@ def test_a_clip_is_one_line_and_its_plane_is_the_mean(model, frames, tmp_path):
     assert seen.mm_per_pixel == (0.1, 0.2)
     assert line.error is None
     assert any("mean of 16 of 20" in said for said in line.warnings)
-    assert any("no age and no measure" in said for said in line.warnings)
-    assert line.age is line.biometry is line.subplane is None
+    assert any("no biometry" in said for said in line.warnings)  # this model has no head
+    assert line.biometry is None
+    assert line.age.abstained  # nor an age rule
     kept = next(model.analyze([path], ["planes"], overlay="keep"))
     each = model.planes([Frame(pictures[index]) for index in spread(20, 16)], overlay="keep")
     for name, score in kept.plane.scores.items():
         assert score == pytest.approx(np.mean([one[name] for one in each]), abs=1e-5)
     assert sum(line.plane.scores.values()) == pytest.approx(1)
+
+
+def test_the_age_of_a_clip_is_that_of_its_best_frame(dating, frames, tmp_path):
+    rng = np.random.default_rng(1)
+    still = frames[0].gray.astype(float)
+    pictures = [(still * rng.uniform(0.6, 1.4, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(5)]
+    clip(tmp_path / "a.mkv", pictures)
+    line = next(dating.analyze([tmp_path / "a.mkv"], spacing=(0.5, 0.5), overlay="keep"))
+    best = Frame(pictures[line.input.best_frame.index], (0.5, 0.5))
+    alone = dating.age(best, overlay="keep")
+    assert not alone.abstained
+    assert line.age == alone
+    assert any("sub-plane, age of its best frame only" in said for said in line.warnings)
 
 
 def test_a_broken_clip_stops_nothing(model, frames, tmp_path):

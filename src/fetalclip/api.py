@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from fetalclip.analysis import Analyst, Asked, heads_of, no_rule
+from fetalclip.analysis import Analyst, Asked, no_rule
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
 from fetalclip.clinical.age import IndependentAge, independent
 from fetalclip.clinical.age_prompts import DEFAULT_TEMPLATES, load_age_templates
@@ -38,6 +38,7 @@ from fetalclip.tasks import (
     SubplaneTask,
 )
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
+from fetalclip.tasks.heads import called_heads
 from fetalclip.tasks.heart import Hearts
 from fetalclip.tasks.segment import Segmenter
 from fetalclip.tasks.track import shots_of
@@ -111,6 +112,7 @@ class FetalCLIP:
     def tasks(self) -> tuple[str, ...]:
         """What this model can answer, of ``TASKS``."""
         able = {"planes": True, "age": self._age is not None, "biometry": bool(self._analyst.biometry.heads)}
+        able["heart"] = len(self.hearts.folders) == 1
         return tuple(task for task in TASKS if able[task])
 
     def expected(self) -> str:
@@ -310,7 +312,8 @@ class FetalCLIP:
             spacing_table: mm per native pixel by file base name; goes before ``spacing``.
             prompts: candidate planes, as for ``planes``.
             overlay: what to do with burned-in text.
-            heads: heads that draw the masks to measure, by name or folder; None takes the model's own.
+            heads: heads that draw the masks to measure, and the one that judges hearts, by name or folder; the
+                model's own for what none is named for.
             ga: age known without the pictures, such as ``"20w3d"``: measures then have a centile.
             quality: check the image quality of each picture with a certain plane: ``Analysis.quality``.
 
@@ -320,15 +323,14 @@ class FetalCLIP:
             NotAvailable, BadCheckpoint: a head that is not there, damaged, or of another encoder.
             BadValue, CircularAge: an age that is none, or one estimated from a size or a picture.
         """
-        tasks = self.tasks if tasks is None else tasks
-        unknown = [task for task in tasks if task not in TASKS]
+        unknown = [task for task in tasks or () if task not in TASKS]
         if unknown:
             raise UsageError(f"task {unknown[0]!r}", "of " + ", ".join(TASKS), f"--tasks {TASKS[0]}")
         check_overlay(overlay)
-        named = heads_of(heads)
-        self._analyst.biometry.check(named or ())
+        called = called_heads(heads, tasks, self.segmenter, self.hearts)
         age = None if ga is None else independent(ga)
-        asked = Asked(tuple(tasks), _prompt_set(prompts), overlay, named, age, quality)
+        words = tuple(self.tasks if tasks is None else tasks)
+        asked = Asked(words, _prompt_set(prompts), overlay, called, age, quality, tasks is not None)
         table = spacing_table or {}
         return (self._analyst(Path(p), str(p), table.get(Path(p).name, spacing), asked) for p in paths)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fetalclip.errors import UsageError
+from fetalclip.errors import UnreadableInput, UsageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -142,6 +142,17 @@ class Cine:
     def warnings(self) -> tuple[str, ...]:
         """What the user should know of the clip, as far as it has been read."""
         return tuple(self.info.get("warnings", ()))
+
+    def at(self, index: int) -> Shot:
+        """One picture by its place, from 0; the clip is gone through up to it, one picture in memory.
+
+        Raises:
+            UnreadableInput: the clip has no such picture, or cannot be read.
+        """
+        for shot in self:
+            if shot.index == index:
+                return shot
+        raise UnreadableInput(f"no picture {index} in the clip", "a place of one of its pictures, from 0")
 
     @classmethod
     def of(

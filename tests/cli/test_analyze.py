@@ -73,13 +73,10 @@ def test_an_empty_folder_is_told(model, tmp_path, capsys):
     assert "empty" in err
 
 
-@pytest.mark.parametrize("word", ["heart", "planes,heart"])
-def test_tasks_of_later_versions_say_what_there_is(model, pictures, capsys, word):
-    assert main(["analyze", str(pictures), "--tasks", word]) == 2
-    err = capsys.readouterr().err
-    assert "cannot do that yet" in err
-    assert "planes" in err
-    assert model.calls == []
+def test_the_heart_can_be_asked_for(model, pictures):
+    main(["analyze", str(pictures), "--tasks", "planes,heart", "--head", "mine"])
+    assert model.calls[-1]["tasks"] == ("planes", "heart")
+    assert model.calls[-1]["heads"] == ["mine"]
 
 
 def test_an_age_known_without_the_pictures_is_passed_on(model, pictures):

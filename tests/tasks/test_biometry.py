@@ -43,7 +43,7 @@ class Segmenter:
         return self.configs[head]
 
     def task(self, head):
-        def segment(frames, views=True):
+        def segment(frames, views=True, overlays=None):
             self.asked.append(head)
             shape = frames[0].gray.shape
             masks = {"femur": np.zeros(shape, bool)} if head == "empty" else {"head": PHANTOM.masks["head"]}
@@ -91,7 +91,9 @@ def test_the_direction_of_a_diameter_is_told_by_another_head():
     class Abdomens(Segmenter):
         def task(self, head):
             names = ("spine", "stomach") if head == "view" else ("abdomen",)
-            return lambda frames, views=True: [Segmentation({n: view.masks[n] for n in names}, frames[0].mm_per_pixel)]
+            return lambda frames, views=True, overlays=None: [
+                Segmentation({n: view.masks[n] for n in names}, frames[0].mm_per_pixel)
+            ]
 
     segmenter, plane = Abdomens(), PlaneScores({"abdomen": 0.9, "brain": 0.1})
     guides = {"spine": "view", "stomach": "view", "liver": "none"}

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from fetalclip.frame import Frame
     from fetalclip.result import Analysis
 
-TASKS = ("planes", "age", "biometry")
-_LATER = ("heart",)
+TASKS = ("planes", "age", "biometry", "heart")
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ class Request:
 
 
 def analyze(  # noqa: PLR0913  (one parameter per option)
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, clips, or folders of them.")],
     model: Model = "fetalclip-open",
     tasks: Annotated[
         str | None,
-        typer.Option("--tasks", metavar="LIST", help="By commas: planes, age, biometry. Default: all it can."),
+        typer.Option("--tasks", metavar="LIST", help="By commas: planes, age, biometry, heart. Default: all it can."),
     ] = None,
     pixel_spacing: PixelSpacing = None,
     spacing_csv: SpacingTable = None,
@@ -72,6 +71,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
 ) -> int:
     """Name the standard plane of each picture, date and measure each head, or abstain.
 
+    A clip is named as a whole; age, measures and quality are of its best frame. A heart head judges clips only.
     An age and millimetres need the millimetres per pixel: the file's own, --pixel-spacing or --spacing-csv.
     A centile needs an age known without the pictures: --ga or --lmp.
     A folder is walked; every file in it gets its line. A file that cannot be read is told and does not stop
@@ -155,8 +155,6 @@ def _tasks(text: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     available = ", ".join(TASKS)
     for word in words:
-        if word in _LATER:
-            raise UsageError(f"--tasks {word}: this version cannot do that yet", available, "--tasks planes")
         if word not in TASKS:
             near = get_close_matches(word, TASKS, n=1)
             raise UsageError(
@@ -257,14 +255,15 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
 
 
 def _frame(analysis: Analysis, request: Request) -> Frame | None:
-    """The picture, or the first of a clip, once more, for drawing; None when it has gone since."""
+    """The picture, or a clip's best frame, else its first, once more, for drawing; None when it has gone since."""
     if analysis.error is not None:
         return None
     from fetalclip import io
 
     try:
         if analysis.input.kind == "cine":
-            return next(iter(io.read_cine(analysis.input.path, analysis.input.mm_per_pixel))).frame
+            best = analysis.input.best_frame
+            return io.read_cine(analysis.input.path, analysis.input.mm_per_pixel).at(best.index if best else 0).frame
         return io.read(analysis.input.path, mm_per_pixel=analysis.input.mm_per_pixel)
     except FetalclipError:
         return None

@@ -54,6 +54,6 @@ LastPeriod = Annotated[
 ]
 Heads = Annotated[
     list[str] | None,
-    typer.Option("--head", metavar="H", help="Head whose masks are measured: a name or a folder. Repeatable."),
+    typer.Option("--head", metavar="H", help="Head that measures, or judges hearts: a name or a folder. Repeatable."),
 ]
 Side = Annotated[str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fetalclip.cli.output import bar, printable, takes_blocks
-from fetalclip.report import exam_text, text
+from fetalclip.report import exam_text, heart, text
 from fetalclip.result import Analysis, Exam, PlaneScores
 
 MAX_NAME = 60  # characters; a longer name pushes its own line to the right and no other
@@ -17,7 +17,7 @@ def name_width(names: Iterable[object]) -> int:
 
 
 def lines(analysis: Analysis, width: int) -> list[str]:
-    """Text lines of one analysis: name, plane, probability, bar, sub-plane; ages, measures, reasons and warnings below.
+    """Text lines of one analysis: name, plane, probability, bar, sub-plane; the rest, reasons and warnings below.
 
     Args:
         analysis: what was found; its error, if any, is told on stderr by the caller.
@@ -27,10 +27,14 @@ def lines(analysis: Analysis, width: int) -> list[str]:
     if analysis.error is not None:
         return [f"{name}  not read"]
     told = [f"{name}  {_plane(analysis.plane)}  {text.subplane(analysis)}".rstrip()]
+    if analysis.input.best_frame is not None:
+        told.append(f"    best {analysis.input.best_frame}")
     if dated := text.age(analysis):
         told.append(f"    {'; '.join(dated)}")
     if measures := text.measures(analysis.measured):
         told.append(f"    {'; '.join(measures)}")
+    if found := heart.words(analysis):
+        told.append(f"    {'; '.join(found)}")
     warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
         why = text.reason(analysis.plane)

@@ -99,7 +99,8 @@ def covered(analyses: Sequence[Analysis], rules: Sequence[ViewRule] | None = Non
             continue
         best, share = max(shows, key=lambda pair: _rank(*pair))
         quality = None if best.quality is None else overall(best.quality)
-        found.append(View(rule.name, rule.title, rule.needed, len(shows), best.input.path, share, quality))
+        where = (best.input.path, share, quality, best.input.best_frame)
+        found.append(View(rule.name, rule.title, rule.needed, len(shows), *where))
     return tuple(found)
 
 

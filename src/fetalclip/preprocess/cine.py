@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fetalclip.frame import Cine
+from fetalclip.overlay import Overlay
 from fetalclip.overlay.motion import find_motion
 from fetalclip.preprocess.pipeline import Prepared, check_overlay, prepare
 
@@ -23,6 +24,7 @@ class PreparedCine:
         indices, seconds: their place in the clip and their presentation times.
         count: pictures of the clip that could be decoded.
         warnings: what the user should know.
+        overlay: marks and sector, for every picture of the clip.
     """
 
     pictures: tuple[Prepared, ...]
@@ -30,6 +32,7 @@ class PreparedCine:
     seconds: tuple[float, ...]
     count: int
     warnings: tuple[str, ...]
+    overlay: Overlay
 
 
 def prepare_cine(
@@ -63,7 +66,7 @@ def prepare_cine(
         if len(ready) == len(picked):
             break
     said = [*cine.warnings, *(motion.warnings if found else ()), *ready[0].warnings]
-    return PreparedCine(tuple(ready), tuple(indices), tuple(seconds), motion.pictures, tuple(said))
+    return PreparedCine(tuple(ready), tuple(indices), tuple(seconds), motion.pictures, tuple(said), motion.overlay)
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.frame import Frame, Pixels
-from fetalclip.overlay import find_overlay
+from fetalclip.overlay import Overlay, find_overlay
 
 Mask = npt.NDArray[np.bool_]
 
@@ -41,10 +41,17 @@ class Scene:
     masks: Mapping[str, Mask] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, frame: Frame, plane: str, subplane: str = "", masks: Mapping[str, Mask] | None = None) -> Scene:
-        """The scene of a frame; its sector and marks are found here."""
+    def of(
+        cls,
+        frame: Frame,
+        plane: str,
+        subplane: str = "",
+        masks: Mapping[str, Mask] | None = None,
+        overlay: Overlay | None = None,
+    ) -> Scene:
+        """The scene of a frame; its sector and marks are found here, unless they are known already."""
         gray = frame.gray
-        found = find_overlay(gray)
+        found = find_overlay(gray) if overlay is None else overlay
         return cls(gray, found.sector, found.mask, plane, subplane, dict(masks or {}))
 
     @property

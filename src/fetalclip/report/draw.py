@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.frame import Frame
+from fetalclip.report import heart
 from fetalclip.report.measures import mark
 from fetalclip.report.text import age, limits, measures, percent, plane_name, reason, sentence, subplane
 from fetalclip.result import Analysis, Measurement
@@ -56,7 +57,7 @@ def thumbnail(frame: Frame, side: int = 320, marks: Sequence[Measurement] = ()) 
 def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
     """The picture with its measures drawn on it, and a caption strip beneath.
 
-    The strip holds label, probability, sub-plane, ages, measures, abstention, model.
+    The strip holds label, probability, sub-plane, frame of a clip, ages, measures, heart, abstention, model.
 
     Returns:
         An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip; where no line of a
@@ -68,7 +69,10 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
     big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
     pad, row = round(step * 0.6), round(step * 1.05)
     taken = _rows([*measures(analysis.measured), *limits(analysis.biometry or ())], small, width - 2 * pad - step // 4)
-    lines = [text for text in (second, *age(analysis), *taken, _signature(analysis)) if text]
+    judged = [] if analysis.heart is None else [*heart.words(analysis), *analysis.heart.warnings]
+    seen = _rows(judged, small, width - 2 * pad - step // 4)
+    told = (second, _which(analysis), *age(analysis), *taken, *seen, _signature(analysis))
+    lines = [text for text in told if text]
     strip = 2 * pad + round(step * 1.3) + row * len(lines)
 
     canvas = Image.new("RGB", (width, frame.height + strip), _STRIP)
@@ -101,6 +105,12 @@ def _caption(analysis: Analysis) -> tuple[str, str, tuple[int, int, int], str]:
     if plane.abstained:
         return "abstained: no plane given", "", _AMBER, f"closest: {name} {share}; {reason(plane)}"
     return name, share, _TEAL, subplane(analysis)
+
+
+def _which(analysis: Analysis) -> str:
+    """Which frame of a clip the picture is."""
+    best = analysis.input.best_frame
+    return "" if best is None else f"best {best}"
 
 
 def _signature(analysis: Analysis) -> str:

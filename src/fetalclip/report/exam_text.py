@@ -52,7 +52,7 @@ def seen(view: View) -> str:
     if not view.seen:
         return _MISSING[view.needed]
     count = "1 picture" if view.pictures == 1 else f"{view.pictures} pictures"
-    words = [f"{count}, best {file_name(view.best)}"]
+    words = [f"{count}, best {file_name(view.best)}" + (f" {view.frame}" if view.frame else "")]
     words[0] += f" {percent(view.probability)}" if view.probability is not None else ""
     return ", ".join([*words, *([f"quality {view.quality}"] if view.quality else [])])
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from importlib import resources
 
 from fetalclip.clinical.age import age_text
-from fetalclip.report import text
+from fetalclip.report import heart, text
 from fetalclip.report.draw import Thumbnail
 from fetalclip.report.measure_tables import exams as exam_section
 from fetalclip.report.measure_tables import picture_measures
@@ -41,8 +41,9 @@ _READING = (
     "age differ, which the wider interval adds. It dates no pregnancy anew, least of all after 24 weeks. The age by "
     "the measured head is read off its circumference instead: two answers of their own, never averaged. Measures are "
     "of the lines drawn on the picture, from masks of the head that is named. A centile stands only by an age that "
-    "was known without the picture, and only on a chart that takes the measure the same way. The outlier score "
-    " says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
+    "was known without the picture, and only on a chart that takes the measure the same way. The plane of a clip is "
+    "the mean of frames spread over it; its sub-plane, age, measures and quality are of the frame that is shown. The "
+    "outlier score says how unlike the training pictures a picture is: 0 is alike, 1 is unlike. Burned-in text, "
     "rulers and markers are hidden from the model unless that was switched off."
 )
 
@@ -157,16 +158,18 @@ def _card(entry: Entry, number: int) -> str:
     ages = text.ages(entry.analysis)
     pixels = text.size(entry.analysis)
     facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
+    facts += [f"shown: best {read.best_frame}"] if read.best_frame else []
     facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
     warnings = [f"<li><b>Warning:</b> {safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
     both = f'<div class="ages">{"".join(_age(*one) for one in ages)}</div>' if len(ages) > 1 else ""
-    below = "\n".join(filter(None, (both, picture_measures(entry.analysis.biometry or ()))))
+    measures = picture_measures(entry.analysis.biometry or ())
+    below = "\n".join(filter(None, (both, measures, heart.table(entry.analysis.heart))))
     pieces = [
         f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
         shot,
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {safe(folder)}</span></p>" if folder else "</p>"),
-        _answer(plane) if plane or not (ages or entry.analysis.biometry) else "",
+        _answer(plane) if plane or not (ages or entry.analysis.biometry or entry.analysis.heart) else "",
         _subplanes(entry.analysis.subplane),
         _age(*ages[0]) if len(ages) == 1 else "",
         f'<p class="facts">{" · ".join(f"<span>{safe(fact)}</span>" for fact in facts)}</p>' if facts else "",

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import PurePath
 
 from fetalclip.clinical.age import age_text
-from fetalclip.result import NOT_A_HEAD, AgeEstimate, Analysis, Exam, Measurement, PlaneScores
+from fetalclip.result import NOT_A_HEAD, NOT_FOUR_CHAMBERS, AgeEstimate, Analysis, Exam, Measurement, PlaneScores
 
 WITH_SPREAD, MODEL_ALONE, MEASURE_ALONE = "with the spread of healthy heads", "the model alone", "the measure alone"
 """What the intervals of an age are called: both ages have the first, each has its own."""
@@ -189,15 +189,16 @@ def limits(taken: Sequence[Measurement]) -> list[str]:
 def other_warnings(analysis: Analysis) -> list[str]:
     """The warnings for the eye, each once, and what limits the measures.
 
-    Without the one that repeats the reason for abstaining, and without the one that a plane other than the head has no
-    age, where the plane is there to be read.
+    Without the one that repeats the reason for abstaining, and without those that a plane other than the head has no
+    age and another than the four-chamber view no heart to judge, where the plane is there to be read.
     """
     said = reason(analysis.plane) if analysis.plane else ""
     taken = analysis.biometry or ()
     known = {sentence(one.name) for one in taken}
     told = [w for w in dict.fromkeys(sentence(w) for w in analysis.warnings) if w and w != said]
     told = [w for w in told if not _of_measures(w, known)]
-    told = [w for w in told if analysis.plane is None or not w.startswith(f"no age: {NOT_A_HEAD}")]
+    shown = (f"no age: {NOT_A_HEAD}", f"no heart: {NOT_FOUR_CHAMBERS}")
+    told = [w for w in told if analysis.plane is None or not w.startswith(shown)]
     return told + limits(taken)
 
 

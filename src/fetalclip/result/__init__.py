@@ -11,13 +11,14 @@ from fetalclip.result.analysis import (
     SCHEMA,
     AgeEstimate,
     Analysis,
+    ClipFrame,
     InputInfo,
     PlaneScores,
     Provenance,
 )
 from fetalclip.result.biometry import Measurement, Segmentation
 from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, View
-from fetalclip.result.heart import Finding, HeartScore, KeyFrame
+from fetalclip.result.heart import NOT_FOUR_CHAMBERS, Finding, HeartScore, KeyFrame
 from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check, PictureQuality
 
 __all__ = [
@@ -26,12 +27,14 @@ __all__ = [
     "EXAM_SCHEMA",
     "FAIL",
     "NOT_A_HEAD",
+    "NOT_FOUR_CHAMBERS",
     "PASS",
     "SCHEMA",
     "URGENCIES",
     "AgeEstimate",
     "Analysis",
     "Check",
+    "ClipFrame",
     "Concern",
     "Exam",
     "Finding",

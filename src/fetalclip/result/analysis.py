@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fetalclip.clinical.age import EstimatedAge
 from fetalclip.result.biometry import Measurement
+from fetalclip.result.heart import HeartScore
 from fetalclip.result.quality import Check
 
 SCHEMA = "fetalclip.analysis/1"
@@ -107,8 +109,32 @@ class AgeEstimate(EstimatedAge):
 
 
 @dataclass(frozen=True)
+class ClipFrame:
+    """A frame of a clip.
+
+    Attributes:
+        index: number of the frame in the clip, from 0.
+        seconds: its time; NaN where the clip does not tell it.
+    """
+
+    index: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"frame {self.index}" + (f" at {self.seconds:.2f} s" if math.isfinite(self.seconds) else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"index": self.index, "seconds": self.seconds if math.isfinite(self.seconds) else None}
+
+
+@dataclass(frozen=True)
 class InputInfo:
-    """What was read: path as given, kind, size, spacing. Sizes are None when the file could not be read."""
+    """What was read: path as given, kind, size, spacing. Sizes are None when the file could not be read.
+
+    ``best_frame`` is the one that shows a clip's plane best: sub-plane, age, measures and quality are of it. It is None
+    of a still, and of a clip whose plane is not certain.
+    """
 
     path: str
     kind: str | None = None
@@ -116,6 +142,7 @@ class InputInfo:
     height: int | None = None
     frames: int | None = None
     mm_per_pixel: tuple[float, float] | None = None
+    best_frame: ClipFrame | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -127,6 +154,7 @@ class InputInfo:
             "height": self.height,
             "frames": self.frames,
             "mm_per_pixel": spacing,
+            "best_frame": None if self.best_frame is None else self.best_frame.to_dict(),
         }
 
 
@@ -162,6 +190,7 @@ class Analysis:
         biometry: the measures taken, refused ones too; None when they were not asked for.
         biometry_age: the age whose WHO median is the measured head; None where no head was measured.
         quality: the checks of image quality, for the exam; None where nothing was asked or no plane is certain.
+        heart: what a heart head says of a clip; None where none was asked, or could be.
     """
 
     input: InputInfo
@@ -174,6 +203,7 @@ class Analysis:
     biometry: tuple[Measurement, ...] | None = None
     biometry_age: AgeEstimate | None = None
     quality: tuple[Check, ...] | None = None
+    heart: HeartScore | None = None
 
     @property
     def measured(self) -> tuple[Measurement, ...]:
@@ -190,7 +220,7 @@ class Analysis:
             "gestational_age": _age(self.age),
             "gestational_age_biometry": _age(self.biometry_age),
             "biometry": None if self.biometry is None else [one.to_dict() for one in self.measured],
-            "heart": None,
+            "heart": None if self.heart is None else self.heart.to_dict(),
             "warnings": list(self.warnings),
             "error": self.error,
             "provenance": self.provenance.to_dict() if self.provenance else None,

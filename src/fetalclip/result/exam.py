@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fetalclip.result.analysis import ClipFrame
 from fetalclip.result.biometry import Measurement
 from fetalclip.result.quality import PictureQuality
 
@@ -27,6 +28,7 @@ class View:
         best: path of the one that shows it best, or empty.
         probability: that the best one shows it, 0 to 1; None where there is none.
         quality: verdict of the best one's checks; None where there is none or nothing was checked.
+        frame: of a clip, the frame that shows it; None of a still.
     """
 
     name: str
@@ -36,6 +38,7 @@ class View:
     best: str = ""
     probability: float | None = None
     quality: str | None = None
+    frame: ClipFrame | None = None
 
     @property
     def seen(self) -> bool:
@@ -44,14 +47,15 @@ class View:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        best = {"path": self.best, "probability": self.probability, "quality": self.quality} if self.seen else None
+        frame = None if self.frame is None else self.frame.to_dict()
+        best = {"path": self.best, "frame": frame, "probability": self.probability, "quality": self.quality}
         return {
             "name": self.name,
             "title": self.title,
             "needed": self.needed,
             "seen": self.seen,
             "pictures": self.pictures,
-            "best": best,
+            "best": best if self.seen else None,
         }
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+NOT_FOUR_CHAMBERS = "not a four-chamber view"
+"""How the reason begins why a heart was not judged because the clip shows another plane."""
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -15,9 +15,13 @@ from fetalclip.clinical.age import IndependentAge
 from fetalclip.clinical.growth import FIRST_DAY, LAST_DAY
 from fetalclip.frame import Frame
 from fetalclip.models.mask_head import HeadConfig
+from fetalclip.overlay import Overlay
 from fetalclip.result import AgeEstimate, Measurement, PlaneScores, Segmentation
 from fetalclip.tasks.age import dated
 from fetalclip.tasks.segment import Mask, Segmenter
+
+UNCERTAIN = "the plane is not certain"
+"""Why a picture without a certain plane is not measured."""
 
 AGE_METHOD = "biometry"
 AGE_MEANING = "age whose WHO median is the measured head; interval = measuring error + chart spread"
@@ -49,22 +53,13 @@ class BiometryTask:
         """The model's own heads whose masks are measured."""
         return tuple(name for name in self.segmenter.folders if self.segmenter.config(name).measures)
 
-    def check(self, heads: Sequence[str | Path]) -> None:
-        """Load the heads that a call names.
-
-        Raises:
-            NotAvailable: no such head.
-            BadCheckpoint: a damaged one, or one trained on another encoder.
-        """
-        for head in heads:
-            self.segmenter.task(head)
-
     def __call__(
         self,
         frame: Frame,
         plane: PlaneScores,
         heads: Sequence[str | Path] | None = None,
         age: IndependentAge | None = None,
+        overlay: Overlay | None = None,
     ) -> Taken:
         """Measures of a picture.
 
@@ -73,9 +68,10 @@ class BiometryTask:
             plane: what the model says it shows.
             heads: heads by name or folder; None takes the model's own.
             age: known without the picture; measures then have a centile where a chart takes them as they were taken.
+            overlay: burned-in marks and sector of the picture, where they are known already.
         """
         if plane.abstained:
-            return Taken(warnings=("no biometry: the plane is not certain",))
+            return Taken(warnings=(f"no biometry: {UNCERTAIN}",))
         chosen = self.heads if heads is None else heads
         fit = [head for head in chosen if self.segmenter.config(head).plane in ("", plane.label)]
         if not fit:
@@ -84,8 +80,8 @@ class BiometryTask:
         taken: list[Measurement] = []
         masks: dict[str, Mask] = {}
         for head in fit:
-            drawn = self.segmenter.task(head)([frame])[0]
-            guides = self._guides(frame, self.segmenter.config(head))
+            drawn = self.segmenter.task(head)([frame], overlays=[overlay])[0]
+            guides = self._guides(frame, self.segmenter.config(head), overlay)
             drawn = replace(drawn, masks={**guides, **drawn.masks})
             masks = {**drawn.masks, **masks}  # the first head that draws a structure
             taken += _measures(drawn, self.segmenter.config(head))
@@ -101,10 +97,13 @@ class BiometryTask:
         """Structure to head, of the guides that this model has a head for."""
         return {name: head for name, head in config.guides.items() if head in self.segmenter.folders}
 
-    def _guides(self, frame: Frame, config: HeadConfig) -> dict[str, Mask]:
+    def _guides(self, frame: Frame, config: HeadConfig, overlay: Overlay | None) -> dict[str, Mask]:
         """Masks of what only tells directions; one look is enough."""
         guiding = self._guiding(config)
-        drawn = {head: self.segmenter.task(head)([frame], views=False)[0].masks for head in set(guiding.values())}
+        drawn = {
+            head: self.segmenter.task(head)([frame], views=False, overlays=[overlay])[0].masks
+            for head in set(guiding.values())
+        }
         return {name: drawn[head][name] for name, head in guiding.items() if name in drawn[head]}
 
 

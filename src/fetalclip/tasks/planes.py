@@ -85,6 +85,8 @@ class PlaneTask(Prompted[PlaneRule]):
             prompts: as in a call.
         """
         each = self(images, prompts)
+        if len(each) == 1:
+            return each[0]
         scores = {name: float(np.mean([one[name] for one in each])) for name in each[0].scores}
         if self.rule.classes:
             return PlaneScores(scores)

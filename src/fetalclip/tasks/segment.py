@@ -20,7 +20,7 @@ from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint, NotAvailable
 from fetalclip.frame import Frame, Pixels
 from fetalclip.models.mask_head import HeadConfig, MaskHead, load_head, read_head_config
-from fetalclip.overlay import find_overlay
+from fetalclip.overlay import Overlay, find_overlay
 from fetalclip.preprocess import Letterbox, prepare, to_tensor
 from fetalclip.preprocess.looks import LOOKS, Look
 from fetalclip.result import Segmentation
@@ -57,29 +57,33 @@ class SegmentTask:
             part.to(encoder.device)
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def __call__(self, frames: Sequence[Frame], views: bool = True) -> list[Segmentation]:
+    def __call__(
+        self, frames: Sequence[Frame], views: bool = True, overlays: Sequence[Overlay | None] | None = None
+    ) -> list[Segmentation]:
         """Masks of each frame.
 
         Args:
             frames: any sizes.
             views: look at each several times (`LOOKS`): masks are cut from the mean of all looks, and each look's own
                 are the views from which a measure gets its interval. Otherwise one look, which is faster, no views.
+            overlays: what `find_overlay` says of each frame, where that is known already.
         """
         looks = LOOKS if views else LOOKS[:1]
         found: list[Segmentation] = []
         size = max(1, _TOGETHER // len(looks))
+        known = [None] * len(frames) if overlays is None else overlays
         for start in range(0, len(frames), size):
             part = frames[start : start + size]
-            squares = [self._square(frame) for frame in part]
+            squares = [self._square(*pair) for pair in zip(part, known[start : start + size], strict=True)]
             logits = self.logits([look.seen(square.pixels) for square in squares for look in looks])
             for i, (frame, square) in enumerate(zip(part, squares, strict=True)):
                 maps = logits[i * len(looks) : (i + 1) * len(looks)]
                 found.append(self._cut(frame, square, maps, looks))
         return found
 
-    def _square(self, frame: Frame) -> _Square:
+    def _square(self, frame: Frame, overlay: Overlay | None = None) -> _Square:
         config = self.head.config
-        overlay = find_overlay(frame.gray)
+        overlay = find_overlay(frame.gray) if overlay is None else overlay
         ready = prepare(frame, config.image_size, config.overlay, found=overlay)
         return _Square(ready.pixels, ready.letterbox, overlay.sector)
 

@@ -1,0 +1,8 @@
+"""The main job: one file in, one honest answer out, whatever the file is."""
+
+from __future__ import annotations
+
+from fetalclip.analysis.analyst import Analyst, no_rule
+from fetalclip.analysis.asked import Asked
+
+__all__ = ["Analyst", "Asked", "no_rule"]

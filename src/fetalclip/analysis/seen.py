@@ -1,0 +1,77 @@
+"""One file as it is read for ``analyze``: a still, or frames spread over a clip, by one road from here on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fetalclip.analysis.asked import Asked
+from fetalclip.encoder.engine import Normalisation
+from fetalclip.frame import Cine, Frame
+from fetalclip.io import is_clip, read, read_cine
+from fetalclip.overlay import Overlay, find_overlay
+from fetalclip.preprocess import Prepared, prepare
+from fetalclip.preprocess.cine import prepare_cine
+from fetalclip.result import ClipFrame, InputInfo
+
+Spacing = tuple[float, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One file as it was read.
+
+    Attributes:
+        info: what the answer tells of it.
+        pictures: its pictures for the tower, in order; one of a still.
+        warnings: what the user should know.
+        overlay: burned-in marks and sector, the same for all its pictures; None where nothing asked looks at them.
+        native: a picture at its own size, by its place among ``pictures``.
+        cine: the clip; None of a still.
+        places: of a clip, where its pictures lie in it.
+    """
+
+    info: InputInfo
+    pictures: tuple[Prepared, ...]
+    warnings: tuple[str, ...]
+    overlay: Overlay | None
+    native: Callable[[int], Frame]
+    cine: Cine | None = None
+    places: tuple[ClipFrame, ...] = ()
+
+
+def see(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Normalisation) -> Seen:
+    """Read a file and prepare its pictures; burned-in marks are looked for once.
+
+    Args:
+        path: the file.
+        shown: how the answer names it.
+        spacing: mm per native pixel (x, y), before the file's own.
+        asked: the call.
+        wanted: what the tower takes.
+
+    Raises:
+        FetalclipError: the file cannot be read.
+    """
+    return (_clip if is_clip(path) else _still)(path, shown, spacing, asked, wanted)
+
+
+def _still(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Normalisation) -> Seen:
+    frame = read(path, mm_per_pixel=spacing)
+    overlay = find_overlay(frame.gray) if asked.looks_at_marks else None
+    ready = prepare(frame, wanted.image_size, asked.overlay, wanted.colour, overlay)
+    info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
+    return Seen(info, (ready,), ready.warnings, overlay, lambda place: frame)
+
+
+def _clip(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Normalisation) -> Seen:
+    cine = read_cine(path, spacing)
+    ready = prepare_cine(cine, wanted.image_size, asked.overlay, wanted.colour)
+    info = InputInfo(shown, "cine", cine.width, cine.height, ready.count, cine.mm_per_pixel)
+    places = tuple(map(ClipFrame, ready.indices, ready.seconds))
+
+    def native(place: int) -> Frame:
+        return cine.at(ready.indices[place]).frame
+
+    return Seen(info, ready.pictures, ready.warnings, ready.overlay, native, cine, places)
