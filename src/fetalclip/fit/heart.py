@@ -25,14 +25,14 @@ from fetalclip.errors import BadRecipe, NotAvailable, OutputError
 from fetalclip.fit.clips import TEST, Clips, simulated_clips, table_clips
 from fetalclip.fit.heart_choose import Choice, Held, choose
 from fetalclip.fit.heart_gate import DATASET, Gates, Strangers, fitted_gate, held_gates, strangers_of
-from fetalclip.fit.heart_loop import HeartTraining
+from fetalclip.fit.heart_loop import HeartTraining, fresh
 from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.tracks import segments, tracks_of
 from fetalclip.memory import keep_freed_memory
 from fetalclip.metrics import Reals
 from fetalclip.models.heart import HeartNet
 from fetalclip.models.heart_head import Gate, HeartConfig, HeartHead, save_heart
-from fetalclip.tasks.heart import PLANE, clip_logits, still
+from fetalclip.tasks.heart import PLANE, branch_logits, still
 from fetalclip.tasks.sight import Sight, grids_of
 from fetalclip.tasks.track import Eye, Track
 from fetalclip.tasks.windows import JOINS
@@ -78,6 +78,7 @@ def train_heart(recipe: HeartRecipe, out: Path, resume: bool = True, say: Say = 
     _write_heldout(out / "heldout.json", clips, chosen, recipe.data.least_severity)
     last = HeartTraining(recipe, tracks, clips.labels, texts, out, seed=recipe.seed, resume=resume)
     last.epochs()
+    last.net.mix.copy_(torch.from_numpy(chosen.mix))
     config = _config(recipe, model, clips, (chosen, gates), last)
     return save_heart(last.net, fitted_gate(tracks, strange.embeddings), config, out / recipe.name)
 
@@ -146,7 +147,8 @@ def _held(
     """Scores of every clip by a net that has not seen its fold; of one seed."""
     clips, tracks, folds = material
     labels = clips.labels
-    logits: dict[str, Reals] = {way: np.zeros(labels.shape) for way in JOINS}
+    branches = len(fresh(recipe, tracks[:1], labels.shape[1], texts, 0).mix)
+    logits: dict[str, Reals] = {way: np.zeros((len(labels), branches, labels.shape[1])) for way in JOINS}
     for fold in sorted(set(folds.tolist())):
         inside, outside = np.flatnonzero(folds == fold).tolist(), np.flatnonzero(folds != fold).tolist()
         seen = [tracks[i] for i in outside]
@@ -161,7 +163,7 @@ def _held(
             )
             for i in inside:
                 shown = still(tracks[i], recipe.model.frames) if recipe.data.still else tracks[i]
-                logits[way][i] = clip_logits(head, shown)[0]
+                logits[way][i] = branch_logits(head, shown)[0]
     return Held(logits)
 
 

@@ -12,6 +12,8 @@ from scipy.optimize import minimize
 
 from fetalclip.metrics import Reals, auroc, conformal_quantile, expected_calibration_error
 
+_RIDGE = 1e-3  # on half the squared weights of the branches
+_LEAST_MIX = 1e-6  # below: no branch explains anything
 _LEAST_T, _MOST_T = 0.05, 50.0
 
 
@@ -20,7 +22,7 @@ class Held:
     """Held-out scores of one seed.
 
     Attributes:
-        logits: way of joining to (clips, findings) logits of clips that the scoring net has not seen.
+        logits: way of joining to (clips, branches, findings) logits of clips that the scoring net has not seen.
     """
 
     logits: dict[str, Reals]
@@ -28,9 +30,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Choice:
-    """What held-out clips decided; the words are those of `fetalclip.models.heart_head.HeartConfig`."""
+    """What held-out clips decided; the words are those of `fetalclip.models.heart_head.HeartConfig`, and ``mix``, the
+    weights of the net's branches (branches, findings)."""
 
     join: str
+    mix: Reals
     temperatures: dict[str, float]
     offsets: dict[str, float]
     bounds: dict[str, tuple[float, float]]
@@ -50,13 +54,16 @@ def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: fl
     Returns:
         The choice; its ``probability`` (clips, findings) is the mean over seeds of the calibrated ones.
     """
-    ways = list(held[0].logits)
-    join = max(ways, key=lambda way: float(np.mean([mean_auroc(one.logits[way], labels) for one in held])))
+    mixes = {way: _mix(np.stack([one.logits[way] for one in held]), labels) for way in held[0].logits}
+    mixed = {  # (clips, findings) each
+        way: [(one.logits[way] * mix).sum(axis=1) for one in held] for way, mix in mixes.items()
+    }
+    join = max(mixed, key=lambda way: float(np.mean([mean_auroc(one, labels) for one in mixed[way]])))
     heat, offsets, bounds, tables = {}, {}, {}, np.zeros((len(held), *labels.shape))
     for i, name in enumerate(findings):
         known = np.isfinite(labels[:, i])
         there = labels[known, i] > 0.5
-        logits = np.stack([one.logits[join][:, i] for one in held])  # (seeds, clips)
+        logits = np.stack([one[:, i] for one in mixed[join]])  # (seeds, clips)
         heat[name], offsets[name] = calibrated(logits[:, known].ravel(), np.tile(there, len(held)))
         tables[:, :, i] = _sigmoid(logits / heat[name] + offsets[name])
         bounds[name] = believed(tables[:, known, i], there, level)
@@ -66,9 +73,44 @@ def choose(held: list[Held], labels: Reals, findings: tuple[str, ...], level: fl
         "seeds": len(held),
         "auroc": mean_auroc(probability, labels),
         "findings": {name: _told(tables[0, :, i], labels[:, i]) for i, name in enumerate(findings)},
-        "join": {way: [mean_auroc(one.logits[way], labels) for one in held] for way in ways},
+        "join": {way: [mean_auroc(one, labels) for one in some] for way, some in mixed.items()},
+        "branches": [mean_auroc(held[0].logits[join][:, k], labels) for k in range(len(mixes[join]))],
     }
-    return Choice(join, heat, offsets, bounds, results, probability)
+    return Choice(join, mixes[join], heat, offsets, bounds, results, probability)
+
+
+def _mix(logits: Reals, labels: Reals) -> Reals:
+    """Weights, none below 0, with which the branches' logits explain held-out labels best (stacked generalisation,
+    Wolpert, Neural Networks 1992;5:241-259).
+
+    Args:
+        logits: (seeds, clips, branches, findings).
+        labels: (clips, findings), NaN where unknown.
+
+    Returns:
+        (branches, findings); ones for a single branch, which the temperature scales.
+    """
+    _, _, branches, findings = logits.shape
+    mix = np.ones((branches, findings))
+    for i in range(findings if branches > 1 else 0):
+        known = np.isfinite(labels[:, i])
+        x, there = logits[:, known, :, i].reshape(-1, branches), np.tile(labels[known, i], len(logits))
+        if 0 < there.sum() < len(there):
+            mix[:, i] = _explained(x, there)
+    return mix
+
+
+def _explained(x: Reals, there: Reals) -> Reals:
+    def loss(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        z = x @ w[:-1] + w[-1]
+        off = _sigmoid(z) - there
+        value = float((np.logaddexp(0, z) - there * z).mean() + 0.5 * _RIDGE * (w[:-1] ** 2).sum())
+        return value, np.append(x.T @ off / len(x) + _RIDGE * w[:-1], off.mean())
+
+    limits = [(0.0, 50.0)] * x.shape[1] + [(-50.0, 50.0)]
+    found = minimize(loss, np.append(np.full(x.shape[1], 0.5), -1.0), jac=True, method="L-BFGS-B", bounds=limits)
+    weights = np.asarray(found.x[:-1])
+    return weights if weights.sum() > _LEAST_MIX else np.full(x.shape[1], 1.0)
 
 
 def calibrated(logits: Reals, there: npt.NDArray[np.bool_]) -> tuple[float, float]:

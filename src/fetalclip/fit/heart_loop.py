@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fetalclip.fit.heart_lines import fit_lines
+from fetalclip.fit.heart_loss import class_weights, finding_loss
 from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.run import Run
 from fetalclip.metrics import Reals
@@ -61,14 +63,17 @@ class HeartTraining(Run):
         self.recipe, self.tracks, self.seed = recipe, tracks, seed
         self.labels = torch.from_numpy(labels).float()
         self.net = fresh(recipe, tracks, labels.shape[1], texts, seed)
-        decay = [p for p in self.net.parameters() if p.ndim >= 2]
-        plain = [p for p in self.net.parameters() if p.ndim < 2]
+        learned = [p for name, p in self.net.named_parameters() if name.split(".")[0] not in ("energy", "clip")]
+        decay, plain = [p for p in learned if p.ndim >= 2], [p for p in learned if p.ndim < 2]
         rate = recipe.optim.rate
         groups = [{"params": decay, "weight_decay": recipe.optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW([{**g, "lr": rate, "peak": rate} for g in groups], betas=(0.9, 0.99))
         self.draws = np.repeat(np.arange(len(tracks)), [self._per_clip(track) for track in tracks])
         self.steps = math.ceil(len(self.draws) / recipe.optim.batch)
         self.weights = class_weights(self.labels, recipe.optim.balanced)
+        if recipe.model.kind != "concat":
+            shown = [still(track, recipe.model.frames) for track in tracks] if recipe.data.still else tracks
+            fit_lines(self.net, shown, self.labels, self.weights, recipe.model.stride, not recipe.data.still)
         if resume:
             self.resume()
         self.start({"clips": len(tracks), "frames": sum(map(len, tracks)), "seed": seed})
@@ -94,8 +99,7 @@ class HeartTraining(Run):
     def loss(self, batch: WindowBatch) -> Tensor:
         """Focal or binary cross-entropy of the findings that are known, weighted."""
         said, _ = self.net.branches(batch.frames, batch.seconds, batch.padded)  # (B, branches, findings)
-        losses = [finding_loss(one, batch.labels, self.weights, self.recipe.optim.focal) for one in said.unbind(dim=1)]
-        return torch.stack(losses).sum()  # each learns as if alone: none leans on another that has learned by heart
+        return finding_loss(said[:, 0], batch.labels, self.weights, self.recipe.optim.focal)  # the others are fitted
 
     def _per_clip(self, track: Track) -> int:
         """Draws of a clip in an epoch: its windows, so that a long one is seen more, up to eight."""
@@ -122,41 +126,11 @@ def fresh(recipe: HeartRecipe, tracks: Sequence[Track], findings: int, texts: Te
     """A net with random weights that knows the training frames' mean and spread."""
     m = recipe.model
     dim = tracks[0].seen.shape[1]
-    beat = 0 if m.kind == "concat" else tracks[0].rhythm
-    shape = HeartShape(m.kind, dim, findings, m.frames, m.width, m.layers, m.heads, m.dropout, m.aligned, beat)
+    whole = 0 if m.kind == "concat" else len(tracks[0].whole)
+    shape = HeartShape(m.kind, dim, findings, m.frames, m.width, m.layers, m.heads, m.dropout, m.aligned, whole)
     torch.manual_seed(seed)
     net = HeartNet(shape)
     net.fit_to([torch.from_numpy(track.seen) for track in tracks])
     if texts is not None:
         net.texts.copy_(texts)
     return net
-
-
-def class_weights(labels: Tensor, balanced: bool) -> Tensor:
-    """Weights of absent and of present, (2, findings), NaN labels left out; 1 each unless balanced.
-
-    Balanced, both kinds sum to half of the known clips; no weight is above 10, so that one clip never rules.
-    """
-    if not balanced:
-        return torch.ones(2, labels.shape[1])
-    known = torch.isfinite(labels).sum(dim=0).float()
-    present = labels.nan_to_num(0.0).sum(dim=0)
-    counts = torch.stack([known - present, present]).clamp_min(1)
-    return (known / (2 * counts)).clamp(max=10.0)
-
-
-def finding_loss(logits: Tensor, labels: Tensor, weights: Tensor, focal: float) -> Tensor:
-    """Weighted mean over what is known of (1 - p of the truth)^focal times the cross-entropy.
-
-    Args:
-        logits, labels: (B, findings); labels 0, 1 or NaN.
-        weights: (2, findings) of absent and present.
-        focal: exponent; 0 is the plain cross-entropy.
-    """
-    known = torch.isfinite(labels)
-    true = labels.nan_to_num(0.0)
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, true, reduction="none")
-    if focal:
-        loss = loss * (1 - torch.exp(-loss)) ** focal
-    weight = torch.where(true > 0.5, weights[1], weights[0]) * known
-    return (loss * weight).sum() / weight.sum().clamp_min(1e-6)

@@ -21,7 +21,7 @@ from fetalclip.tasks.track import Eye, Track
 from fetalclip.tasks.windows import best_segment
 
 Say = Callable[[str], None]
-_FORMAT = 3  # raise when what is kept or how it is made changes
+_FORMAT = 4  # raise when what is kept or how it is made changes
 _EVERY = 100  # clips, between two words on how far it is
 
 
@@ -81,6 +81,7 @@ def track_of(eye: Eye, clip: Clip, cache: Path | None) -> Track:
                 index=made.index,
                 timed=np.array(made.timed),
                 details=_half(made.details, len(made)),
+                facts=np.zeros(0, np.float32) if made.facts is None else made.facts,
             )
     except OSError as error:
         raise OutputError(f"the cache {cache} cannot be written ({error.strerror})", "a writable folder") from None
@@ -97,9 +98,11 @@ def _read(file: Path, dim: int) -> Track | None:
     try:
         with np.load(file, allow_pickle=False) as data:
             details = data["details"].astype(np.float32)
-            track = Track(data["embeddings"], data["seconds"], data["index"], bool(data["timed"]), details)
+            timed, facts = bool(data["timed"]), data["facts"]
+            track = Track(data["embeddings"], data["seconds"], data["index"], timed, details, facts)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     shapes = track.embeddings.shape == (len(track), dim) and track.seconds.shape == (len(track),) and len(track) > 0
-    fits = shapes and details.ndim == 2 and len(details) == len(track)
-    return track if fits and bool(np.isfinite(track.embeddings).all() and np.isfinite(details).all()) else None
+    fits = shapes and details.ndim == 2 and len(details) == len(track) and facts.ndim == 1
+    finite = all(bool(np.isfinite(part).all()) for part in (track.embeddings, details, facts))
+    return track if fits and finite else None

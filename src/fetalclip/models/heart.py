@@ -6,8 +6,10 @@ seconds; ``convolution`` is a stack of convolutions over time. The latter two po
 2018), each finding with weights of its own, so a clip of any length has an answer that says which frames it rests on.
 
 Two more branches are linear: on how much each channel changes within the window (the logarithm of its spread over time:
-contraction is an amount of motion), and on the clip's rhythm (`fetalclip.tasks.sight.rhythm`), where there is one. Each
-branch has logits of its own; ``mix`` says how much each counts for a finding, and is chosen on held-out clips.
+contraction is an amount of motion), and on what is of the clip as a whole, its rhythm (`fetalclip.tasks.sight.rhythm`)
+and the facts of the chest (`fetalclip.tasks.chest`), where there are any. These two are convex and fitted, not trained
+(`fetalclip.fit.heart_lines`). Each branch has logits of its own; ``mix`` says how much each counts for a finding, and
+is chosen on held-out clips.
 
 With class prompts a finding's logit is the scaled cosine of its pooled, projected embedding with its text's embedding;
 otherwise one linear layer for each finding.
@@ -44,7 +46,7 @@ class HeartShape:
         heads: of the transformer's attention.
         dropout: share of the channels left out in training.
         aligned: logits are cosines with texts.
-        rhythm: so many of the last of ``dim`` numbers are the clip's rhythm, the same for all its frames.
+        whole: so many of the last of ``dim`` numbers are of the clip as a whole, the same for all its frames.
     """
 
     kind: str
@@ -56,11 +58,12 @@ class HeartShape:
     heads: int = 4
     dropout: float = 0.1
     aligned: bool = False
-    rhythm: int = 0
+    whole: int = 0
 
     def __post_init__(self) -> None:
-        if type(self.rhythm) is not int or not 0 <= self.rhythm < max(1, self.dim):
-            raise BadCheckpoint(f"a rhythm of {self.rhythm!r:.20} of {self.dim!r:.20} numbers", "fewer than all")
+        if type(self.whole) is not int or type(self.dim) is not int or not 0 <= self.whole < max(1, self.dim):
+            found = f"{self.whole!r:.20} numbers of the clip as a whole"
+            raise BadCheckpoint(found, "fewer than there are of a frame")
         sizes = [(self.dim, 65_536), (self.findings, 64), (self.frames, 1024), (self.width, 4096), (self.layers, 16)]
         whole = all(type(n) is int and 1 <= n <= most for n, most in [*sizes, (self.heads, 64)])
         rate = type(self.dropout) in (int, float) and 0 <= self.dropout < 1
@@ -115,15 +118,14 @@ class HeartNet(nn.Module):
             self.register_buffer("mix", torch.ones(1, shape.findings))
             self.linear = nn.Linear(shape.frames * shape.dim, shape.findings)
             return
-        frame = shape.dim - shape.rhythm
+        frame = shape.dim - shape.whole
         self.register_buffer("usual", torch.zeros(frame))
         self.register_buffer("range", torch.ones(frame))
-        self.register_buffer("mix", torch.ones(3 if shape.rhythm else 2, shape.findings))
+        self.register_buffer("mix", torch.ones(3 if shape.whole else 2, shape.findings))
         self.enter = nn.Linear(frame, 3 * shape.width)
-        self.energy = nn.Linear(frame, shape.findings)
-        self.lose = nn.Dropout(0.5)  # many channels, few clips
-        if shape.rhythm:
-            self.beat = nn.Linear(shape.rhythm, shape.findings)
+        self.energy = _nothing_yet(frame, shape.findings)
+        if shape.whole:
+            self.clip = _nothing_yet(shape.whole, shape.findings)
         self.body = (_Transformer if shape.kind == "attention" else _Convolutions)(shape)
         self.pool = _GatedPool(shape.width, shape.findings)
         self.drop = nn.Dropout(shape.dropout)
@@ -143,14 +145,15 @@ class HeartNet(nn.Module):
         self.spread.copy_(square.sqrt().clamp_min(1e-6))
         if self.shape.kind == "concat":
             return
-        frame = self.shape.dim - self.shape.rhythm
-        whole = torch.stack([self._energies(((clip - self.mean) / self.spread)[None, :, :frame]) for clip in clips])
-        self.usual.copy_(whole.mean(dim=(0, 1)))
-        self.range.copy_(whole.std(dim=(0, 1), correction=0).clamp_min(1e-3))
+        frame = self.shape.dim - self.shape.whole
+        every = [((clip - self.mean) / self.spread)[None, :, :frame] for clip in clips]
+        energies = torch.cat([_energy(x, torch.zeros(x.shape[:2], dtype=torch.bool)) for x in every])
+        self.usual.copy_(energies.mean(dim=0))
+        self.range.copy_(energies.std(dim=0, correction=0).clamp_min(1e-3))
 
-    @staticmethod
-    def _energies(x: Tensor) -> Tensor:
-        return _energy(x, torch.zeros(x.shape[:2], dtype=torch.bool))
+    def energies(self, x: Tensor, padded: Tensor) -> Tensor:
+        """How much each channel moves, beside what is usual: (B, T, d), (B, T) to (B, d)."""
+        return (_energy(x, padded) - self.usual) / self.range
 
     def forward(self, frames: Tensor, seconds: Tensor, padded: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and attention of each window.
@@ -174,11 +177,11 @@ class HeartNet(nn.Module):
             shown = (~padded).to(x.dtype)
             equal = (shown / shown.sum(dim=1, keepdim=True)).unsqueeze(1)
             return self.linear(x.flatten(1))[:, None], equal.expand(-1, self.shape.findings, -1)
-        frame = self.shape.dim - self.shape.rhythm
-        x, beat = x[..., :frame], x[:, 0, frame:]  # the first frame is never padded
-        more = [self.energy(self.lose((_energy(x, padded) - self.usual) / self.range))]
-        if self.shape.rhythm:
-            more.append(self.beat(beat))
+        frame = self.shape.dim - self.shape.whole
+        x, whole = x[..., :frame], x[:, 0, frame:]  # the first frame is never padded
+        more = [self.energy(self.energies(x, padded))]
+        if self.shape.whole:
+            more.append(self.clip(whole))
         said, weights = self._over_time(x, seconds, padded)
         return torch.stack([said, *more], dim=1), weights
 
@@ -193,6 +196,14 @@ class HeartNet(nn.Module):
             cosines = (nn.functional.normalize(said, dim=-1) * self.texts).sum(dim=-1)
             return cosines * self.scale.clamp(max=math.log(100.0)).exp() + self.bias, weights
         return said.squeeze(-1) + self.bias, weights
+
+
+def _nothing_yet(width: int, findings: int) -> nn.Linear:
+    """A linear layer that says nothing before it is fitted."""
+    line = nn.Linear(width, findings)
+    nn.init.zeros_(line.weight)
+    nn.init.zeros_(line.bias)
+    return line
 
 
 def _moving(x: Tensor, padded: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import BadCheckpoint, UnreadableInput
 from fetalclip.frame import Frame, Pixels
+from fetalclip.tasks.chest import FACTS, facts
 from fetalclip.tasks.segment import SegmentTask
 
 STRUCTURE = "heart"
@@ -83,8 +84,10 @@ class Box:
         return made
 
 
-def find_heart(task: SegmentTask, frames: Sequence[Frame], margin: float) -> Box | None:
-    """The square about the heart, from the masks of a few of the frames; None where they show none.
+def find_heart(task: SegmentTask, frames: Sequence[Frame], margin: float) -> tuple[Box | None, Array]:
+    """The square about the heart, from the masks of a few of the frames, and the facts of the chest they agree on.
+
+    No square where they show no heart.
 
     Args:
         task: a head that draws a ``heart``.
@@ -98,14 +101,15 @@ def find_heart(task: SegmentTask, frames: Sequence[Frame], margin: float) -> Box
         raise UnreadableInput("no frame to look for a heart on", "one or more")
     picked = [frames[i] for i in sorted({round(i) for i in np.linspace(0, len(frames) - 1, _LOOKS)})]
     picked = [frame for frame in picked if frame.gray.shape == picked[0].gray.shape]
-    masks = np.stack([found.masks[STRUCTURE] for found in task(picked, views=False)])  # (n, H, W)
-    agreed = _largest(masks.mean(axis=0) >= 0.5)
+    drawn = [found.masks for found in task(picked, views=False)]
+    masks = {name: np.mean([one[name] for one in drawn], axis=0) >= 0.5 for name in drawn[0]}  # (H, W) each
+    agreed = masks[STRUCTURE] = _largest(masks[STRUCTURE])
     if agreed.mean() < _LEAST:
-        return None
+        return None, np.zeros(len(FACTS), np.float32)
     rows, columns = np.flatnonzero(agreed.any(axis=1)), np.flatnonzero(agreed.any(axis=0))
     side = round(margin * max(rows[-1] - rows[0], columns[-1] - columns[0]) + margin)
     middle = (int(columns[0] + columns[-1]) // 2, int(rows[0] + rows[-1]) // 2)
-    return Box(middle[0] - side // 2, middle[1] - side // 2, side)
+    return Box(middle[0] - side // 2, middle[1] - side // 2, side), facts(masks)
 
 
 def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

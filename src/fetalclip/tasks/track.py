@@ -16,12 +16,12 @@ from fetalclip.errors import NotAvailable, UnreadableInput
 from fetalclip.frame import Frame, Pixels, Shot
 from fetalclip.overlay import Overlay, find_overlay, mask_overlay
 from fetalclip.preprocess import prepare
+from fetalclip.tasks.chest import FACTS
 from fetalclip.tasks.segment import SegmentTask
-from fetalclip.tasks.sight import LAGS, STRUCTURE, Box, Sight, find_heart, rhythm
+from fetalclip.tasks.sight import STRUCTURE, Box, Sight, find_heart, rhythm
 
 _TOGETHER = 32  # pictures
 MOST = 100_000  # frames of one clip that are looked at
-RHYTHM = 2 * len(LAGS)
 RATE = 30.0  # frames per second, where a clip does not tell its times
 
 
@@ -35,6 +35,7 @@ class Track:
         index: (T,) number of each frame in the clip.
         timed: False where the clip did not tell its times and ``RATE`` was taken.
         details: (T, k) float32, the tower's pooled maps; k is 0 for a head that looks at embeddings alone.
+        facts: (f,) float32 of the chest (`fetalclip.tasks.chest`); f is 0 where no heart was looked for.
     """
 
     embeddings: Array
@@ -42,22 +43,25 @@ class Track:
     index: npt.NDArray[np.int64]
     timed: bool = True
     details: Array | None = None
+    facts: Array | None = None
 
     def __len__(self) -> int:
         return len(self.index)
 
     @cached_property
     def seen(self) -> Array:
-        """What a net is given of each frame: embedding, details and the clip's rhythm, (T, D) float32."""
-        if self.details is None or not self.details.shape[1]:
-            return self.embeddings
-        beat = np.broadcast_to(rhythm(self.details, self.seconds), (len(self), RHYTHM))
-        return np.concatenate([self.embeddings, self.details, beat], axis=1)
+        """What a net is given of each frame, (T, D) float32: embedding, details, and what is of the clip as a whole."""
+        details = np.zeros((len(self), 0), np.float32) if self.details is None else self.details
+        whole = np.broadcast_to(self.whole, (len(self), len(self.whole)))
+        return np.concatenate([self.embeddings, details, whole], axis=1)
 
-    @property
-    def rhythm(self) -> int:
-        """How many of the last columns of ``seen`` are the clip's rhythm."""
-        return 0 if self.details is None or not self.details.shape[1] else RHYTHM
+    @cached_property
+    def whole(self) -> Array:
+        """What is of the clip as a whole, the last columns of ``seen``: its rhythm, where there are details; facts."""
+        parts = [np.zeros(0, np.float32) if self.facts is None else self.facts]
+        if self.details is not None and self.details.shape[1]:
+            parts.insert(0, rhythm(self.details, self.seconds))
+        return np.concatenate(parts)
 
     def part(self, start: int, stop: int) -> Track:
         """Places ``start`` to ``stop`` - 1."""
@@ -66,7 +70,7 @@ class Track:
     def at(self, places: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> Track:
         """Frames by their places, at these times."""
         details = None if self.details is None else self.details[places]
-        return Track(self.embeddings[places], seconds, self.index[places], self.timed, details)
+        return Track(self.embeddings[places], seconds, self.index[places], self.timed, details, self.facts)
 
 
 def shots_of(clip: Iterable[Shot | Frame]) -> Iterator[Shot]:
@@ -138,7 +142,7 @@ class Eye:
         if waiting:
             parts.append(room.see(waiting))
         embeddings, details = (np.concatenate(some) for some in zip(*parts, strict=True))
-        return Track(embeddings, np.array(seconds), np.array(index, dtype=np.int64), timed, details)
+        return Track(embeddings, np.array(seconds), np.array(index, dtype=np.int64), timed, details, room.facts)
 
 
 class _Room:
@@ -147,13 +151,14 @@ class _Room:
     def __init__(self, eye: Eye, marks: Overlay | None) -> None:
         self.eye, self.marks = eye, marks
         self.box: Box | None = None
+        self.facts = np.zeros(len(FACTS) if eye.sight.locator else 0, np.float32)
         self.looked = not eye.sight.locator
 
     def see(self, frames: Sequence[Frame]) -> tuple[Array, Array]:
         """Embeddings (n, d) and details (n, k) of frames."""
         eye = self.eye
         if not self.looked and eye.locator is not None:
-            self.box, self.looked = find_heart(eye.locator, frames, eye.sight.margin), True
+            (self.box, self.facts), self.looked = find_heart(eye.locator, frames, eye.sight.margin), True
         pictures = [self._prepared(frame) for frame in frames]
         if not eye.sight.grids:
             return eye.encoder.images(pictures), np.zeros((len(pictures), 0), np.float32)
