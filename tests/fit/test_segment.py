@@ -128,11 +128,32 @@ def test_a_head_starts_at_another_ones_decoder(recipe, tmp_path):
     corpus = build_masks(list(rows()), ("disc",), 70, "keep")
     drawer = segment.SegmentTraining(second, model, ("disc",), (corpus, None), tmp_path / "b").drawer
     trained = model.segmenter.task(first).head.decoder.state_dict()
-    for name, value in drawer.decoder.state_dict().items():
-        assert torch.equal(value, trained[name]) != name.startswith("logits."), name
+    assert all(torch.equal(value, trained[name]) for name, value in drawer.decoder.state_dict().items())
+    both = segment.SegmentTraining(second, model, ("disc", "other"), (corpus, None), tmp_path / "d").drawer
+    for name, value in both.decoder.state_dict().items():
+        assert name.startswith("logits.") or torch.equal(value, trained[name]), name
     other = replace(second, model=replace(second.model, widths=(16, 8, 8, 8, 8)))
     with pytest.raises(BadRecipe, match=r"model\.start"):
         segment.SegmentTraining(other, model, ("disc",), (corpus, None), tmp_path / "c")
+
+
+def test_a_fold_starts_at_its_own_head_and_weights_can_be_blended(recipe, tmp_path):
+    folds = replace(recipe, data=replace(recipe.data, folds=2), optim=replace(recipe.optim, epochs=1))
+    segment.train_head(folds, tmp_path / "a", say=lambda word: None)
+    second = replace(folds, model=replace(folds.model, start=str(tmp_path / "a"), blend=0.5))
+    segment.train_head(second, tmp_path / "b", say=lambda word: None)
+    told = read_head_config(tmp_path / "b" / "fold-1" / "discs").told["training"]["recipe"]
+    assert told["model"]["start"] == "discs"
+    model = api.load("fetalclip-tiny")
+
+    def weight(folder):
+        return model.segmenter.task(folder).head.decoder.state_dict()["bottom.0.weight"]
+
+    start, made = (weight(tmp_path / run / "fold-1" / "discs") for run in "ab")
+    trained = torch.load(tmp_path / "b" / "fold-1" / "checkpoint.pt", weights_only=True)["model"]
+    torch.testing.assert_close(made, (start + trained["decoder.bottom.0.weight"]) / 2, atol=1e-3, rtol=1e-3)
+    with pytest.raises(BadRecipe, match="blend"):
+        replace(recipe, model=replace(recipe.model, blend=0.5))
 
 
 def test_shares_are_of_the_pictures_that_know(tmp_path):

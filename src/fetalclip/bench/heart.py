@@ -159,7 +159,7 @@ def result(answers: HeartAnswers, provenance: dict[str, Any], notes: list[str]) 
     )
 
 
-def simulated_test(count: int, findings: Sequence[str], severities: Sequence[float]) -> Clips:
+def simulated_test(count: int, findings: Sequence[str], severities: Sequence[float], frames: int = 48) -> Clips:
     """Simulated clips of the ``test`` profile: ``count`` hearts of each finding at every severity, and healthy ones.
 
     A finding's hearts are the same at every severity, one patient each; four times as many healthy hearts are others.
@@ -169,18 +169,18 @@ def simulated_test(count: int, findings: Sequence[str], severities: Sequence[flo
     for number, name in enumerate(hearts.FINDINGS):
         for severity in severities:
             seeds = range(number * count, (number + 1) * count)
-            made += [drawn_clip(seed, name, severity, findings, ("test", 48)) for seed in seeds]
+            made += [drawn_clip(seed, name, severity, findings, ("test", frames)) for seed in seeds]
     first = len(hearts.FINDINGS) * count
-    made += [drawn_clip(first + i, None, 0.0, findings, ("test", 48)) for i in range(4 * count)]
+    made += [drawn_clip(first + i, None, 0.0, findings, ("test", frames)) for i in range(4 * count)]
     return Clips(tuple(findings), tuple(made), True)
 
 
 def _clips(task: HeartTask, root: Path, options: Options) -> tuple[Clips, list[str]]:
     config, notes = task.head.config, []
     if options.simulated:
-        mildest = _mildest(config.told)
+        mildest, frames = _mildest(config.told), _trained(config.told, "frames")
         severities = sorted({*SEVERITIES, *(() if math.isnan(mildest) else (mildest,))})
-        clips = simulated_test(options.simulated, config.findings, severities)
+        clips = simulated_test(options.simulated, config.findings, severities, int(frames or 48))
     else:
         clips = table_clips(root / TABLE if root.is_dir() else root, (), check_classes=False)
         if not set(config.findings) <= set(clips.findings):
@@ -208,11 +208,16 @@ def _some(clips: Sequence[Clip], count: int) -> list[Clip]:
 
 def _mildest(told: Any) -> float:
     """The mildest severity of a head's training, NaN where it was not simulated."""
+    value = _trained(told, "least_severity")
+    return math.nan if value is None else value
+
+
+def _trained(told: Any, key: str) -> float | None:
+    """A number of the recipe of a head that was trained on simulated clips; None of another."""
     value = told
-    for key in ("training", "recipe", "data", "least_severity"):
-        value = value.get(key) if isinstance(value, dict) else None
-    plain = type(value) in (int, float) and bool(told.get("simulated"))
-    return float(value) if plain else math.nan
+    for name in ("training", "recipe", "data", key):
+        value = value.get(name) if isinstance(value, dict) else None
+    return float(value) if type(value) in (int, float) and told.get("simulated") else None
 
 
 def _motion() -> tuple[str, ...]:

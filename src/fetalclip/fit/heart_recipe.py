@@ -143,6 +143,10 @@ class HeartRecipe:
             raise BadRecipe(f"model.kind = {model.kind!r}", "one of " + ", ".join(KINDS), "model.kind=attention")
         if model.kind == "concat" and model.aligned:
             raise BadRecipe("model.aligned with model.kind=concat", "attention or convolution", "model.kind=attention")
+        if data.segment and data.locator:
+            raise BadRecipe(
+                "data.segment of frames cut out about the heart", "whole frames", "data.locator= data.grids={}"
+            )
         limits = [
             ("data.simulated", data.simulated, 0, 1_000_000),
             ("data.healthy", data.healthy, 0.05, 0.95),

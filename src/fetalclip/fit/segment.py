@@ -193,11 +193,20 @@ def train_head(recipe: SegmentRecipe, out: Path, resume: bool = True, say: Say =
     for fold in range(recipe.data.folds):
         say(f"patients of fold {fold} held out")
         kept = [row for row in rows if part_of(row.group, recipe.data.folds) != fold]
-        _one(recipe, wanted, (kept, []), out / f"fold-{fold}", resume)
+        _one(_from_fold(recipe, wanted.name, fold), wanted, (kept, []), out / f"fold-{fold}", resume)
     held = [] if recipe.data.folds else [row for row in rows if row.split == "val"]
     train = rows if recipe.data.folds else [row for row in rows if row.split == "train"]
     say(f"{wanted.name}: {len(train)} pictures, {len(held)} to choose by")
-    return _one(recipe, wanted, (train, held), out, resume)
+    return _one(_from_fold(recipe, wanted.name), wanted, (train, held), out, resume)
+
+
+def _from_fold(recipe: SegmentRecipe, name: str, fold: int | None = None) -> SegmentRecipe:
+    """The recipe of one fold, or of the last training: a start that is a run folder becomes that training's head."""
+    start = Path(recipe.model.start)
+    part = start / name if fold is None else start / f"fold-{fold}" / name
+    if not recipe.model.start or not (start / "fold-0").is_dir() or not part.is_dir():
+        return recipe
+    return replace(recipe, model=replace(recipe.model, start=str(part)))
 
 
 def _one(

@@ -65,12 +65,13 @@ def start_numbers(embedding: nn.Embedding, tokenizer: Tokenizer) -> None:
 
 
 def start_decoder(decoder: MaskDecoder, trained: MaskDecoder) -> None:
-    """Let a decoder start at a trained one's weights, but for the last layer, whose structures are others.
+    """Let a decoder start at a trained one's weights, but for the last layer where it draws another number of structures.
 
     Raises:
         BadRecipe: they are not of one shape.
     """
-    state = {name: value for name, value in trained.state_dict().items() if not name.startswith("logits.")}
+    same = decoder.config.structures == trained.config.structures
+    state = {name: value for name, value in trained.state_dict().items() if same or not name.startswith("logits.")}
     own = decoder.state_dict()
     odd = sorted(name for name, value in state.items() if name not in own or own[name].shape != value.shape)
     if odd:
