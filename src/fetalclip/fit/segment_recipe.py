@@ -41,9 +41,9 @@ class SegmentModel:
         image_size: side of the picture the tower sees, pixels; a transformer's is its own.
         depths: four blocks whose token maps are used; empty takes the tower's usual ones.
         widths: channels of the decoder from stride 4 to 32, then of its logits' level.
-        start: a head folder whose decoder is where this one starts (its last layer too, if it draws as many structures),
-            or the run folder of a training by the same ``data.folds``, each fold's head for its fold; empty for a random
-            start.
+        start: a head folder whose decoder is where this one starts (its last layer too, if it draws as many
+            structures), or the run folder of a training by the same ``data.folds``, each fold's head for its fold;
+            empty for a random start.
         blend: share of the start's weights in those that come out, for a start with the same structures: the mean of
             both errs less than either (Wortsman et al., CVPR 2022, arXiv 2109.01903). 0 keeps what was trained.
     """

@@ -65,7 +65,7 @@ def start_numbers(embedding: nn.Embedding, tokenizer: Tokenizer) -> None:
 
 
 def start_decoder(decoder: MaskDecoder, trained: MaskDecoder) -> None:
-    """Let a decoder start at a trained one's weights, but for the last layer where it draws another number of structures.
+    """Let a decoder start at a trained one's weights, but for the last layer where it draws more or fewer structures.
 
     Raises:
         BadRecipe: they are not of one shape.
