@@ -52,7 +52,7 @@ def test_the_better_way_of_joining():
     z, there = sample(200, 4)
     labels = np.stack([there.astype(float), np.full(200, np.nan)], axis=1)
     labels[:60, 1] = there[:60]
-    good, bad = np.stack([z, z], axis=1), np.random.default_rng(0).normal(size=(200, 2))
+    good, bad = np.stack([z, z], axis=1)[:, None], np.random.default_rng(0).normal(size=(200, 1, 2))
     held = [Held({"mean": bad, "log-mean-exp": good}) for _ in range(2)]
     found = choose(held, labels, ("a", "b"), 0.9)
     assert found.join == "log-mean-exp"
