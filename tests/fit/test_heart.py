@@ -16,7 +16,8 @@ from fetalclip.fit import heart
 from fetalclip.fit.clips import Clip, Clips
 from fetalclip.fit.heart import plain_config, train_heart
 from fetalclip.fit.heart_gate import fitted_gate
-from fetalclip.fit.heart_loop import HeartTraining, class_weights, finding_loss
+from fetalclip.fit.heart_loop import HeartTraining
+from fetalclip.fit.heart_loss import class_weights, finding_loss
 from fetalclip.fit.heart_recipe import HeartData, HeartModel, HeartOptim, HeartRecipe
 from fetalclip.frame import Frame
 from fetalclip.metrics import auroc

@@ -63,7 +63,7 @@ def test_only_attention_reads_seconds():
 
 def test_embeddings_are_brought_to_the_training_frames():
     made = HeartNet(HeartShape("concat", 2, 1, 2))
-    made.fit_to(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
+    made.fit_to([torch.tensor([[1.0, 5.0]]), torch.tensor([[3.0, 5.0]])])
     assert made.mean.tolist() == [2.0, 5.0]
     assert made.spread[0] == 1.0
     assert made.spread[1] > 0  # what never moves divides nothing by zero

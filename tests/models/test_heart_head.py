@@ -43,7 +43,7 @@ def made(tmp_path_factory):
     torch.manual_seed(0)
     net, gate = HeartNet(HeartShape("attention", 12, 2, 16, 16, 1, 2)), Gate(12)
     frames = torch.randn(200, 12)
-    net.fit_to(frames)
+    net.fit_to(list(frames.split(20)))
     gate.fit_to(frames)
     return net, gate, save_heart(net, gate, told(), tmp_path_factory.mktemp("hearts") / "heart")
 

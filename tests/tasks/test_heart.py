@@ -17,7 +17,8 @@ from fetalclip.models.heart_head import Gate, HeartConfig, HeartHead
 from fetalclip.overlay import Overlay
 from fetalclip.result import PlaneScores
 from fetalclip.tasks.heart import Hearts, HeartTask, answers, clip_logits, still
-from fetalclip.tasks.track import Track, embed, shots_of
+from fetalclip.tasks.sight import Sight
+from fetalclip.tasks.track import Eye, Track, shots_of
 
 CONFIG = HeartConfig(
     name="test",
@@ -30,6 +31,10 @@ CONFIG = HeartConfig(
     segment=False,
     overlay="keep",
     rate=60.0,
+    locator="",
+    margin=1.35,
+    grids={},
+    embedding=16,
     temperatures={"hole": 1.0, "fluid": 2.0},
     offsets={"hole": 0.0, "fluid": 1.0},
     bounds={"hole": (0.3, 0.3), "fluid": (0.8, 0.8)},
@@ -81,17 +86,17 @@ def test_an_answer_by_hand():
 def test_frames_become_a_track(model):
     frames = pictures(40)
     shots = [Shot(i, i / 120, frame) for i, frame in enumerate(frames)]
-    found = embed(model.encoder, shots, "keep", rate=60.0)
+    found = Eye(model.encoder, Sight("keep"))(shots)
     assert found.index.tolist() == list(range(0, 40, 2))  # every other one of 120 per second
     alone = model.encode_image([frames[4]], normalize=False, overlay="keep")
     np.testing.assert_allclose(found.embeddings[2], alone[0], atol=1e-4)
-    untimed = embed(model.encoder, shots_of(frames[:5]), "mask")
+    untimed = Eye(model.encoder)(shots_of(frames[:5]))
     assert not untimed.timed
     np.testing.assert_allclose(untimed.seconds, np.arange(5) / 30)
-    backwards = embed(model.encoder, [Shot(i, t, frames[i]) for i, t in enumerate((0, 0.1, 0.05, 0.2))])
+    backwards = Eye(model.encoder)([Shot(i, t, frames[i]) for i, t in enumerate((0, 0.1, 0.05, 0.2))])
     assert backwards.index.tolist() == [0, 1, 3]
     with pytest.raises(UnreadableInput):
-        embed(model.encoder, [])
+        Eye(model.encoder)([])
 
 
 def test_a_score_tells_where_it_looked(model):
@@ -173,19 +178,20 @@ def test_a_still_is_its_middle_frame():
 
 
 def test_heads_that_are_not_there_are_told(model, tmp_path):
-    hearts = Hearts(model.encoder, tmp_path, None)
+    hearts = Hearts(model.encoder, tmp_path, None, model.segmenter)
     with pytest.raises(NotAvailable, match="no heart head named"):
         hearts.task()
     with pytest.raises(NotAvailable, match="train heart"):
         hearts.task("gone")
     with pytest.raises(BadCheckpoint, match="width 12"):
-        HeartTask(model.encoder, head(shape=HeartShape("concat", 12, 2)))
+        HeartTask(model.encoder, head(shape=HeartShape("concat", 12, 2), embedding=12))
 
 
 def test_marks_that_are_known_are_hidden_in_every_frame(model):
     frames = pictures(10)
     hidden = np.zeros((40, 50), bool)
     hidden[:, :25] = True
-    found = embed(model.encoder, shots_of(frames), marks=Overlay(hidden, ~hidden))
+    found = Eye(model.encoder)(shots_of(frames), Overlay(hidden, ~hidden))
     blank = [frame.with_pixels(np.where(hidden, np.uint8(0), frame.pixels)) for frame in frames]
-    np.testing.assert_allclose(found.embeddings, embed(model.encoder, shots_of(blank), "keep").embeddings, atol=1e-4)
+    wanted = Eye(model.encoder, Sight("keep"))(shots_of(blank))
+    np.testing.assert_allclose(found.embeddings, wanted.embeddings, atol=1e-4)

@@ -94,7 +94,8 @@ def _mix(logits: Reals, labels: Reals) -> Reals:
     mix = np.ones((branches, findings))
     for i in range(findings if branches > 1 else 0):
         known = np.isfinite(labels[:, i])
-        x, there = logits[:, known, :, i].reshape(-1, branches), np.tile(labels[known, i], len(logits))
+        x = logits[..., i][:, known].reshape(-1, branches)  # seed by seed, as the labels are repeated
+        there = np.tile(labels[known, i], len(logits))
         if 0 < there.sum() < len(there):
             mix[:, i] = _explained(x, there)
     return mix

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -96,13 +95,16 @@ def _half(details: Array | None, count: int) -> npt.NDArray[np.float16]:
 def _read(file: Path, dim: int) -> Track | None:
     """What was kept; None where it is missing or damaged, and made again."""
     try:
-        with np.load(file, allow_pickle=False) as data:
-            details = data["details"].astype(np.float32)
-            timed, facts = bool(data["timed"]), data["facts"]
-            track = Track(data["embeddings"], data["seconds"], data["index"], timed, details, facts)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+            names = ("embeddings", "seconds", "index", "details", "facts")
+            embeddings, seconds, index, details, facts = (data[name] for name in names)
+            timed = bool(data["timed"])
+    except Exception:  # a damaged archive makes numpy and zipfile raise almost anything
         return None
-    shapes = track.embeddings.shape == (len(track), dim) and track.seconds.shape == (len(track),) and len(track) > 0
-    fits = shapes and details.ndim == 2 and len(details) == len(track) and facts.ndim == 1
-    finite = all(bool(np.isfinite(part).all()) for part in (track.embeddings, details, facts))
-    return track if fits and finite else None
+    count = len(index) if index.ndim == 1 and index.dtype == np.int64 else 0
+    shapes = embeddings.shape == (count, dim) and seconds.shape == (count,) and facts.ndim == 1
+    parts = (embeddings, seconds, details, facts)
+    numbers = all(part.dtype.kind == "f" and bool(np.isfinite(part).all()) for part in parts)
+    if not (count and shapes and numbers and details.ndim == 2 and len(details) == count):
+        return None
+    return Track(embeddings, seconds, index, timed, details.astype(np.float32), facts)

@@ -7,6 +7,7 @@ of it, pooled to coarse grids: where in the heart something changes is then stil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -58,11 +59,12 @@ def grids_of(data: Mapping[str, int] | Mapping[int, int]) -> dict[int, int]:
     """
     made = {}
     for block, cells in data.items():
-        if not str(block).isdigit() or not 1 <= int(block) <= 999 or type(cells) is not int:
+        number = int(block) if re.fullmatch("[0-9]{1,3}", str(block)) else 0
+        if number < 1 or type(cells) is not int:
             raise BadCheckpoint(f"grids of {block!r:.20} and {cells!r:.20}", 'block to cells, such as {"5": 8}')
         if not 1 <= cells <= MOST_CELLS:
             raise BadCheckpoint(f"a grid of {cells} cells along a side", f"1 to {MOST_CELLS}")
-        made[int(block)] = cells
+        made[number] = cells
     return dict(sorted(made.items()))
 
 
@@ -136,13 +138,14 @@ def rhythm(details: Array, seconds: npt.NDArray[np.float64]) -> Array:
         (2 lags,) in -1 to 1: the mean over frames of the cosine to the frame so much later, then its standard
         deviation; 0 for lags longer than the clip and where nothing moves.
     """
-    x = details - details.mean(axis=0)
+    x = details - details[:1]  # first, so that what stands still is 0 and not what is left of rounding
+    x = x - x.mean(axis=0)
     spread = x.std(axis=0)
     x = x / np.maximum(spread + _FLOOR * float(spread.mean()), 1e-9)
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6)
     table = np.full((len(x), len(LAGS)), np.nan)
     for i, now in enumerate(seconds):
-        last = int(np.searchsorted(seconds, now + LAGS[-1] + 1e-9, side="right"))
+        last = int(np.searchsorted(seconds, now + LAGS[-1] - 1e-9)) + 1  # with the first frame at or after the last lag
         at = seconds[i:last] - now
         inside = at[-1] + 1e-9 >= LAGS
         table[i, inside] = np.interp(LAGS[inside], at, x[i:last] @ x[i])
