@@ -38,7 +38,8 @@ def called_heads(
     Args:
         given: heads by name or folder, of both kinds; None names none.
         tasks: the questions by name; None asks for all, the heart too where a heart head is named or the model has
-            exactly one.
+            exactly one that was not trained on simulated clips only: such a one is not for real patients, and answers
+            where it is asked for by name.
         segmenter, hearts: the model's heads.
 
     Raises:
@@ -55,7 +56,8 @@ def called_heads(
         segmenter.task(head)
     loaded = hearts.task(hearty[0]) if hearty else None  # a wrong one is told whatever is asked
     alone = len(hearts.folders) == 1
-    if not (bool(hearty) or alone if tasks is None else "heart" in tasks):
+    usual = alone and not hearts.config().simulated
+    if not (bool(hearty) or usual if tasks is None else "heart" in tasks):
         return CalledHeads(masks)
     if loaded is None and not alone:
         several = f"the model has several heart heads ({', '.join(hearts.folders)})" if hearts.folders else ""

@@ -17,7 +17,7 @@ import torch
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
 from fetalclip.frame import Cine, Shot
-from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart
+from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart, read_heart_config
 from fetalclip.overlay.motion import find_motion
 from fetalclip.result import Finding, HeartScore, KeyFrame
 from fetalclip.tasks.planes import PlaneTask
@@ -261,6 +261,10 @@ class Hearts:
         there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
         self.folders: dict[str, Path] = {path.name: path for path in there if not path.name.startswith(".")}
         self._ready: dict[Path, HeartTask] = {}
+
+    def config(self, head: str | Path | None = None) -> HeartConfig:
+        """What a head is, without its weights; arguments and errors as `task`."""
+        return read_heart_config(self._folder(head))
 
     def task(self, head: str | Path | None = None) -> HeartTask:
         """A head by name, by a folder anywhere, or the model's only one.
