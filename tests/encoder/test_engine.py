@@ -13,7 +13,10 @@ from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Normalisation, unit
 from fetalclip.encoder.store import PromptStore
 from fetalclip.errors import UsageError
+from fetalclip.models.pair import Architecture, DualEncoder
+from fetalclip.models.text import TextConfig
 from fetalclip.models.tiny import build_tiny
+from fetalclip.models.vit import ViTConfig
 from fetalclip.preprocess import to_tensor
 
 NORMALISATION = Normalisation(32, (0.498,) * 3, (0.502,) * 3)
@@ -199,3 +202,54 @@ def test_unit_rows_have_unit_length_and_zero_stays_zero():
     rows = unit(np.array([[3.0, 4.0], [0.0, 0.0], [-1e-3, 0.0]], np.float32))
     np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-6)
     assert rows.dtype == np.float32
+
+
+@pytest.fixture(scope="module", params=["efficientnet", "vit"])
+def seen(request, parts) -> Encoder:
+    """A tiny encoder of each kind of tower, which sees 32 x 32 pixels."""
+    model, tokenizer = parts
+    if request.param == "vit":
+        tower = ViTConfig(image_size=32, patch_size=8, width=24, layers=5, heads=4)
+        torch.manual_seed(0)
+        model = DualEncoder(Architecture(16, tower, TextConfig(117, 50, 16, 1, 2)))
+    return Encoder(model, tokenizer, NORMALISATION, "cpu", batch=4)
+
+
+def test_details_are_pooled_token_maps(seen):
+    seven, grids = pictures(7), {5: 2, 3: 1, 4: 3}
+    embeddings, details = seen.details(seven, grids)
+    close(embeddings, seen.images(seven))
+    maps = seen.token_maps(to_tensor(seven, NORMALISATION.mean, NORMALISATION.std), list(grids))
+    wanted = []
+    for one, cells in zip(maps, grids.values(), strict=True):
+        for row in range(cells):  # no whole cells in 4 / 3: the edges overlap, as in adaptive pooling
+            for column in range(cells):
+                height, width = one.shape[2:]
+                top, bottom = row * height // cells, -(-(row + 1) * height // cells)
+                left, right = column * width // cells, -(-(column + 1) * width // cells)
+                wanted.append(one[:, :, top:bottom, left:right].mean(dim=(2, 3)))
+    by_cell = [torch.stack(wanted[a:b], dim=2).flatten(1) for a, b in ((0, 4), (4, 5), (5, 14))]
+    close(details, torch.cat(by_cell, dim=1).numpy())
+    assert details.dtype == np.float32
+
+
+def test_details_say_where(seen):
+    dark = np.zeros((32, 32), np.uint8)
+    corner = dark.copy()
+    corner[18:, :14] = 255  # lower left
+    _, found = seen.details([dark, corner], {3: 2})
+    moved = np.abs(found[1] - found[0]).reshape(-1, 4).mean(axis=0)
+    assert moved.argmax() == 2
+
+
+def test_no_picture_has_no_details(seen):
+    embeddings, details = seen.details([], {3: 2})
+    assert embeddings.shape == (0, 16)
+    assert len(details) == 0
+    with pytest.raises(UsageError):
+        seen.details(pictures(1), {99: 2})
+
+
+def test_details_look_at_no_mirror_image(parts, encoder):
+    both = Encoder(*parts, replace(NORMALISATION, mirror=True), "cpu", batch=4)
+    close(both.details(pictures(3), {3: 2})[0], encoder.images(pictures(3)))

@@ -86,3 +86,78 @@ def test_embeddings_are_brought_to_the_training_frames():
 def test_an_impossible_shape_is_refused(change):
     with pytest.raises(BadCheckpoint):
         HeartShape.from_dict({"kind": "attention", "dim": 12, "findings": 3, **change})
+
+
+@pytest.fixture(params=["attention", "convolution"])
+def branched(request) -> HeartNet:
+    """12 numbers of a frame, 4 of the clip as a whole; every branch says something."""
+    torch.manual_seed(0)
+    made = HeartNet(HeartShape(request.param, 16, 3, 8, 16, 2, 2, whole=4)).eval()
+    made.fit_to([torch.randn(30, 16) for _ in range(4)])
+    for line in (made.energy, made.clip):
+        torch.nn.init.normal_(line.weight)
+        torch.nn.init.normal_(line.bias)
+    return made
+
+
+@torch.no_grad()
+def test_the_answer_is_the_branches_by_their_mix(branched):
+    frames, seconds, padded = window()
+    frames = torch.cat([frames, torch.randn(2, 1, 4).expand(-1, 8, -1)], dim=-1)
+    said, _ = branched.branches(frames, seconds, padded)
+    assert said.shape == (2, 3, 3)
+    torch.testing.assert_close(branched(frames, seconds, padded)[0], said.sum(dim=1))
+    branched.mix.copy_(torch.tensor([[1.0, 0, 0], [0, 2.0, 0], [0, 0, 3.0]]))
+    torch.testing.assert_close(
+        branched(frames, seconds, padded)[0], said.diagonal(dim1=1, dim2=2) * torch.tensor([1.0, 2.0, 3.0])
+    )
+    frames[1, 5:] = 1e3  # what is padded plays no part in any branch
+    torch.testing.assert_close(branched.branches(frames, seconds, padded)[0], said)
+
+
+@torch.no_grad()
+def test_each_branch_looks_at_its_own(branched):
+    frames, seconds, padded = window()
+    frames = torch.cat([frames, torch.randn(2, 1, 4).expand(-1, 8, -1)], dim=-1)
+    said, _ = branched.branches(frames, seconds, padded)
+    other = frames.clone()
+    other[..., 12:] += 1
+    moved = (branched.branches(other, seconds, padded)[0] - said).abs().amax(dim=(0, 2))
+    assert moved[:2].max() < 1e-5
+    assert moved[2] > 0.1
+    shifted = frames.clone()
+    shifted[..., :12] += 1  # the same motion elsewhere
+    moved = (branched.branches(shifted, seconds, padded)[0] - said).abs().amax(dim=(0, 2))
+    assert moved[0] > 1e-3
+    assert moved[1:].max() < 1e-3
+    order = torch.cat([frames[:1].flip(1), frames[1:]])  # energy is an amount and knows no order
+    moved = (branched.branches(order, seconds, padded)[0] - said).abs().amax(dim=(0, 2))
+    assert moved[0] > 1e-3
+    assert moved[1:].max() < 1e-4
+
+
+@torch.no_grad()
+def test_more_motion_is_more_energy(branched):
+    """The logarithm of the spread: twice the motion adds log 2 over the usual range, far above the still's floor."""
+    frames = 10 * torch.randn(1, 8, 12)
+    none = torch.zeros(1, 8, dtype=torch.bool)
+    gained = (branched.energies(2 * frames, none) - branched.energies(frames, none)) * branched.range
+    torch.testing.assert_close(gained, torch.full_like(gained, 0.6931), atol=1e-2, rtol=0)
+    still = branched.energies(frames[:, :1].expand(-1, 8, -1), none)
+    least = branched.energies(torch.zeros(1, 8, 12), none)
+    torch.testing.assert_close(still, least, atol=2e-2, rtol=0.05)
+
+
+def test_clips_are_counted_by_their_frames():
+    """Mean and spread of all frames together, whichever clip they are of; energy of each clip alone."""
+    torch.manual_seed(0)
+    clips = [torch.randn(n, 6) * (i + 1) + i for i, n in enumerate((5, 40, 12))]
+    made = HeartNet(HeartShape("attention", 6, 1, 8, 8, 1, 2, whole=2))
+    made.fit_to(clips)
+    every = torch.cat(clips)
+    torch.testing.assert_close(made.mean, every.mean(dim=0))
+    torch.testing.assert_close(made.spread, every.std(dim=0, correction=0))
+    spreads = torch.stack([(clip[:, :4] / made.spread[:4]).std(dim=0, correction=0) for clip in clips])
+    energy = (spreads.square() + 0.03**2).log() / 2 + 1
+    torch.testing.assert_close(made.usual, energy.mean(dim=0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(made.range, energy.std(dim=0, correction=0), atol=1e-4, rtol=1e-4)

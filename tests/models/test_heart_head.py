@@ -130,3 +130,89 @@ def test_the_gate_knows_the_frames_it_has_seen():
     near, far = gate(seen[2000:]), gate(torch.randn(100, 12) * 2 - 3)
     assert near.square().mean().item() == pytest.approx(1, abs=0.1)
     assert far.min() > near.max()
+
+
+LOOKS = {"locator": "four-chamber", "margin": 1.5, "grids": {"11": 1, "5": 2}, "embedding": 12}
+
+
+@pytest.fixture(scope="module")
+def looking(tmp_path_factory):
+    """A head that looks about the heart: 12 numbers of an embedding, 6 of maps, 5 of the clip as a whole."""
+    torch.manual_seed(0)
+    net, gate = HeartNet(HeartShape("convolution", 23, 2, 16, 16, 1, 2, whole=5)), Gate(12)
+    net.fit_to(list(torch.randn(60, 23).split(20)))
+    torch.nn.init.normal_(net.energy.weight)
+    torch.nn.init.normal_(net.clip.weight)
+    net.mix.copy_(torch.tensor([[1.0, 0.0], [0.5, 2.0], [0.0, 3.0]]))
+    made = told(clips={**told()["clips"], **LOOKS})
+    return net, save_heart(net, gate, made, tmp_path_factory.mktemp("looking") / "heart")
+
+
+@torch.no_grad()
+def test_a_head_that_looks_about_the_heart_comes_back(looking):
+    net, folder = looking
+    head = load_heart(folder, HASH)
+    config = head.config
+    assert (config.locator, config.margin, config.embedding) == ("four-chamber", 1.5, 12)
+    assert list(config.grids.items()) == [(5, 2), (11, 1)]
+    assert config.shape.whole == 5
+    assert torch.equal(head.net.mix, net.mix)
+    frames, seconds = torch.randn(2, 16, 23), torch.arange(16).repeat(2, 1) / 30
+    padded = torch.zeros(2, 16, dtype=torch.bool)
+    torch.testing.assert_close(head.net(frames, seconds, padded), net.eval()(frames, seconds, padded))
+    assert "the head four-chamber draws" in (folder / "README.md").read_text()
+
+
+def test_a_head_of_before_looks_at_whole_frames(made):
+    config = read_heart_config(made[2])
+    assert (config.locator, dict(config.grids), config.embedding) == ("", {}, 12)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("grids", [5]),
+        ("grids", {"a": 2}),
+        ("grids", {"²": 2}),
+        ("grids", {"9" * 5000: 2}),
+        ("grids", {"0": 2}),
+        ("grids", {"5": 0}),
+        ("grids", {"5": 33}),
+        ("grids", {"5": 2.5}),
+        ("grids", {"5": True}),
+        ("grids", {str(block): 1 for block in range(1, 18)}),
+        ("embedding", 0),
+        ("embedding", 19),  # of 23 numbers 5 are of the clip as a whole
+        ("embedding", 12.0),
+        ("embedding", None),
+        ("margin", 0.1),
+        ("margin", "1.5"),
+        ("margin", float("nan")),
+        ("locator", ["four-chamber"]),
+        ("locator", "../four-chamber"),
+        ("locator", "/four-chamber"),
+        ("locator", "a" * 101),
+    ],
+)
+def test_a_wrong_way_of_looking_is_refused_by_its_key(looking, tmp_path, key, value):
+    folder = shutil.copytree(looking[1], tmp_path / "heart")
+    data = json.loads((folder / "config.json").read_text())
+    data["clips"][key] = value
+    (folder / "config.json").write_text(json.dumps(data))
+    with pytest.raises(BadCheckpoint, match=rf"clips\.{key}|grid|not JSON|NaN"):
+        load_heart(folder, HASH)
+
+
+def test_a_segment_about_the_heart_is_refused(looking, tmp_path):
+    folder = shutil.copytree(looking[1], tmp_path / "heart")
+    data = json.loads((folder / "config.json").read_text())
+    data["clips"]["segment"] = True
+    (folder / "config.json").write_text(json.dumps(data))
+    with pytest.raises(BadCheckpoint, match=r"clips\.segment"):
+        load_heart(folder, HASH)
+
+
+@pytest.mark.parametrize("whole", [-1, 12, 1.5, True, "3"])
+def test_a_clips_own_numbers_are_fewer_than_a_frames(whole):
+    with pytest.raises(BadCheckpoint):
+        HeartShape("attention", 12, 2, whole=whole)

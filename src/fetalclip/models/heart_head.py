@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,10 +193,10 @@ def _config(data: Mapping[str, Any], check: Checker, findings: tuple[str, ...], 
         segment=clips["segment"],
         overlay=clips["overlay"],
         rate=float(clips["rate"]),
-        locator=str(clips.get("locator", "")),
+        locator=_locator(check, clips.get("locator", ""), clips["segment"]),
         margin=_number(check, "clips.margin", clips.get("margin", 1.35), 0.5, 10),
         grids=_grids(check, clips.get("grids", {})),
-        embedding=_embedding(check, clips.get("embedding", shape.dim), shape),
+        embedding=_embedding(check, clips.get("embedding", shape.dim - shape.whole), shape),
         temperatures={name: _number(check, f"temperatures.{name}", heat.get(name), 1e-3, 1e3) for name in findings},
         offsets={name: _number(check, f"offsets.{name}", offsets.get(name), -100, 100) for name in findings},
         bounds={name: _pair(check, name, bounds.get(name)) for name in findings},
@@ -314,15 +315,25 @@ def _number(check: Checker, key: str, value: Any, low: float, high: float) -> fl
 
 def _grids(check: Checker, value: Any) -> dict[int, int]:
     """Block to cells along a side."""
-    if not isinstance(value, dict) or len(value) > 16 or not all(str(block).isdigit() for block in value):
-        raise check.wrong("clips.grids", value, 'block to cells, such as {"5": 8}')
-    made = {int(block): int(_number(check, f"clips.grids.{block}", cells, 1, 32)) for block, cells in value.items()}
-    return dict(sorted(made.items()))
+    blocks = isinstance(value, dict) and len(value) <= 16 and all(re.fullmatch("[1-9][0-9]{0,2}", b) for b in value)
+    if not blocks or not all(type(cells) is int and 1 <= cells <= 32 for cells in value.values()):
+        raise check.wrong("clips.grids", value, 'block to cells, 1 to 32, such as {"5": 8}')
+    return dict(sorted((int(block), cells) for block, cells in value.items()))
+
+
+def _locator(check: Checker, value: Any, segment: bool) -> str:
+    """The name of a head of the same model; a downloaded config names no folder elsewhere."""
+    if not isinstance(value, str) or len(value) > 100 or Path(value).name != value:
+        raise check.wrong("clips.locator", value, "the name of a head that draws, or nothing")
+    if value and segment:
+        raise check.wrong("clips.segment", segment, "false for a head that looks about the heart")
+    return value
 
 
 def _embedding(check: Checker, value: Any, shape: HeartShape) -> int:
-    if type(value) is not int or not 1 <= value <= shape.dim:
-        raise check.wrong("clips.embedding", value, f"1 to {shape.dim}")
+    most = shape.dim - shape.whole
+    if type(value) is not int or not 1 <= value <= most:
+        raise check.wrong("clips.embedding", value, f"1 to {most}")
     return value
 
 
