@@ -173,3 +173,19 @@ def test_the_sector_serves_the_mask_of_a_still() -> None:
     overlay = Motion(sector, marks, np.zeros_like(marks), 3).overlay
     np.testing.assert_array_equal(overlay.mask, ~sector | marks)
     assert overlay.covered == pytest.approx(1 / sector.sum())
+
+
+def test_where_only_the_heart_beats_the_sector_is_the_stills():
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[0:200, 0:240]
+    tissue = (60 + 40 * rng.random((200, 240))) * (np.hypot(x - 120, y + 40) < 220) * (np.abs(x - 120) < 30 + y / 2)
+    pictures = []
+    for i in range(24):
+        beating = tissue.copy()
+        beating[np.hypot(x - 120, y - 110) < 25 + 4 * np.sin(i)] = 15
+        pictures.append(beating.astype(np.uint8))
+    found = find_motion(Cine.of(pictures, 30.0))
+    lit = pictures[0] > 30
+    assert (found.sector & lit).sum() > 0.95 * lit.sum()
+    assert not found.static[lit].any()
+    assert "does not change" in found.warnings[0]

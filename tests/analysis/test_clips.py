@@ -84,13 +84,13 @@ def mask_head(tmp_path_factory) -> Path:
     return save_head(decoder, told, tmp_path_factory.mktemp("heads") / "bright")
 
 
-def write_heart(folder: Path, sha256: str, segment: bool = False) -> Path:
+def write_heart(folder: Path, sha256: str, segment: bool = False, simulated: bool = True) -> Path:
     """An untrained heart head whose every finding is answered."""
     torch.manual_seed(0)
     told = {
         "name": folder.name,
         "license": "CC0-1.0",
-        "simulated": True,
+        "simulated": simulated,
         "findings": ["hole", "fluid"],
         "encoder": {"name": "fetalclip-tiny", "sha256": sha256},
         "clips": {"overlay": "mask", "rate": 60.0, "stride": 8, "join": "mean", "segment": segment},
@@ -285,7 +285,7 @@ def test_without_a_heart_head_it_is_said_only_where_it_is_asked(hearts, beating,
 
 
 def test_a_models_only_heart_head_answers_by_itself(hearts, beating, sha256, tmp_path):
-    hearts.hearts.folders = {"one": write_heart(tmp_path / "one", sha256)}
+    hearts.hearts.folders = {"one": write_heart(tmp_path / "one", sha256, simulated=False)}
     assert "heart" in hearts.tasks
     assert next(hearts.analyze([beating])).heart.head == "one"
     assert next(hearts.analyze([beating], ["planes"])).heart is None
@@ -293,6 +293,12 @@ def test_a_models_only_heart_head_answers_by_itself(hearts, beating, sha256, tmp
     assert next(hearts.analyze([beating])).heart is None
     assert "several heart heads (one, two)" in next(hearts.analyze([beating], ["heart"])).warnings[-1]
     assert next(hearts.analyze([beating], ["heart"], heads="two")).heart.head == "two"
+
+
+def test_an_only_head_of_simulated_clips_answers_where_it_is_asked_for(hearts, beating, sha256, tmp_path):
+    hearts.hearts.folders = {"drawn": write_heart(tmp_path / "drawn", sha256)}
+    assert next(hearts.analyze([beating])).heart is None
+    assert next(hearts.analyze([beating], ["heart"])).heart.head == "drawn"
 
 
 def test_another_plane_is_not_judged_unless_the_head_looks_for_its_part(
@@ -345,7 +351,7 @@ def test_marks_are_looked_for_once(model, growing, still, mask_head, monkeypatch
     assert line.quality
     assert len(calls) == 1
     next(model.analyze([growing], ("planes", "biometry"), heads=mask_head, quality=True))
-    assert len(calls) == 1  # of the clip they are found from what moves
+    assert len(calls) == 2  # of the clip once too: what moves is held against its first picture's sector
 
 
 def test_the_command_line_says_it_all(hearts, beating, heart_head, tmp_path, monkeypatch, capsys):

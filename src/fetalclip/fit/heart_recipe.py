@@ -143,6 +143,8 @@ class HeartRecipe:
             raise BadRecipe(f"model.kind = {model.kind!r}", "one of " + ", ".join(KINDS), "model.kind=attention")
         if model.kind == "concat" and model.aligned:
             raise BadRecipe("model.aligned with model.kind=concat", "attention or convolution", "model.kind=attention")
+        if model.aligned and (data.grids or data.locator):
+            raise BadRecipe("model.aligned with data.grids or data.locator", "embeddings alone", "data.grids={}")
         if data.segment and data.locator:
             raise BadRecipe(
                 "data.segment of frames cut out about the heart", "whole frames", "data.locator= data.grids={}"
