@@ -171,6 +171,14 @@ def test_windows_weigh_as_they_are_joined():
     np.testing.assert_allclose(soft[1].sum(axis=1), 1)
 
 
+def test_a_clip_of_one_picture_repeated_is_not_answered(model):
+    task = HeartTask(model.encoder, head())
+    assert not task.score(track(16)).abstained
+    score = task.score(still(track(16), 16))
+    assert score.abstained
+    assert score.reason == "nothing moves in the clip"
+
+
 def test_a_still_is_its_middle_frame():
     one = still(track(9), 16)
     assert len(one) == 16

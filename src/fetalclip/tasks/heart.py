@@ -127,7 +127,9 @@ class HeartTask:
         """Why nothing should be said of a clip, or empty."""
         if outlier > 1 or like > self.head.config.stranger:
             return "the clip does not look like those the head was trained on"
-        return f"fewer than {LEAST} frames show no motion to judge" if len(track) < LEAST else ""
+        if len(track) < LEAST:
+            return f"fewer than {LEAST} frames show no motion to judge"
+        return "nothing moves in the clip" if bool((track.embeddings == track.embeddings[0]).all()) else ""
 
     def _segment(self, track: Track) -> Segment | None:
         if self.planes is None:
