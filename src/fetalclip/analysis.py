@@ -108,7 +108,7 @@ class Analyst:
         if "biometry" in asked.tasks and own is not None:
             measures, sized, masks = self._measures_of(frame, own, asked, said)
         info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-        checks = _checked(frame, plane, subplane, masks) if asked.quality else None
+        checks = _checked(frame, plane, subplane, masks, self.card) if asked.quality else None
         made = self._provenance(began)
         return Analysis(info, plane, tuple(said), None, made, subplane, age, measures, sized, checks)
 
@@ -173,13 +173,20 @@ class Analyst:
 
 
 def _checked(
-    frame: Frame, plane: PlaneScores | None, subplane: PlaneScores | None, masks: Mapping[str, Mask]
+    frame: Frame, plane: PlaneScores | None, subplane: PlaneScores | None, masks: Mapping[str, Mask], card: Card
 ) -> tuple[Check, ...] | None:
     """The checks of a picture whose plane is certain."""
     if plane is None or plane.abstained:
         return None
     sub = "" if subplane is None or subplane.abstained else subplane.label
-    return examine(Scene.of(frame, plane.label, sub, masks))
+    hind = None if subplane is None else cerebellum_share(card, subplane)
+    return examine(Scene.of(frame, plane.label, sub, masks, hind))
+
+
+def cerebellum_share(card: Card, subplane: PlaneScores) -> float | None:
+    """Probability of a plane through the cerebellum; None of a model whose sub-planes nobody calibrated."""
+    calibrated = float((card.config.get("subplanes") or {}).get("min_probability", 0.0)) > 0
+    return subplane.scores.get("trans-cerebellum") if calibrated else None
 
 
 def no_rule(card: Card) -> str:

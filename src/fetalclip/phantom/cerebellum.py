@@ -43,7 +43,7 @@ class HindHead(Head):
         long = rng.uniform(0.30, 0.38) * wide  # of a lobe, mm, along the head
         at = float(rng.uniform(-0.58, -0.50))
         fossa = oval(put(at - 0.06, middle), 2.6 * long, 1.3 * wide, self.angle)
-        canvas.fill(fossa, depth + rng.uniform(5, 11), soft=2.0)
+        canvas.fill(fossa, depth + rng.uniform(12, 17), soft=2.0)
         deep = rng.uniform(4.0, 8.0)  # of the cisterna, mm
         behind = at - (1.2 * long + 0.5 * deep) / (0.5 * self.ofd)
         pool = oval(put(behind, middle), 1.3 * deep, 0.95 * wide, self.angle)
@@ -53,8 +53,8 @@ class HindHead(Head):
             turned = self.angle - side * rng.uniform(0.05, 0.35)
             centre = put(at, middle + side * 0.52 * wide / self.bpd)
             lobe = oval(centre, 2 * long, 0.52 * wide, turned, wavy(rng, _AROUND, 0.03, 5))
-            canvas.fill(lobe, depth + rng.uniform(2, 7), soft=0.4)
-            canvas.add(lobe, canvas.mottle(40, 2, 0.8) * np.float32(2.0))
+            canvas.fill(lobe, depth + rng.uniform(8, 12), soft=0.4)
+            canvas.add(lobe, canvas.mottle(60, 2, 0.8) * np.float32(5.0))
             self._folia(canvas, lobe, depth)
             lobes.append(lobe)
         vermis = oval(put(at, middle), 1.3 * long, 0.2 * wide, self.angle)
@@ -66,7 +66,7 @@ class HindHead(Head):
     def _folia(self, canvas: Canvas, lobe: Field, depth: float) -> None:
         """A bright edge, and broken fine bright lines within."""
         rng, heart = canvas.rng, lobe.mean(axis=0)
-        level = depth + rng.uniform(15, 21) + (wavy(rng, _AROUND, 1.0, 9) - 1) * 2
+        level = depth + rng.uniform(20, 26) + (wavy(rng, _AROUND, 1.0, 9) - 1) * 2
         canvas.shell(lobe, rng.uniform(0.8, 1.3), level, mirror=0.3, loss=0.0)
         for share in (0.75, 0.5, 0.25):
             ring = heart + share * (lobe - heart)

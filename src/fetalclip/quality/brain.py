@@ -13,6 +13,7 @@ from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check
 
 Real = npt.NDArray[np.float64]
 
+LIKELY = 6.0  # per cent: a plane with this probability of showing the cerebellum is not taken for one without
 OFF = 20.0  # per cent of half the short diameter by which the midline may lie off the middle, at either end
 CLEAR = 0.30  # a line in the middle that stands out so much is the midline, whatever else is bright
 FAINT = 0.13  # where no line stands out more, nothing is told; both in deviations across the head
@@ -47,9 +48,14 @@ def cerebellum(scene: Scene) -> Check:
     """A head is measured on a plane without cerebellum (the transcerebellar plane has its own use)."""
     if not scene.subplane:
         return Check("no cerebellum", CANNOT_TELL, "the sub-plane is not certain")
+    share = None if scene.cerebellum is None else 100.0 * scene.cerebellum
     if scene.subplane == "trans-cerebellum":
-        return Check("no cerebellum", FAIL, "a plane through the cerebellum: not one to measure the head on")
-    return Check("no cerebellum", PASS, f"the plane is {scene.subplane}")
+        why = "a plane through the cerebellum: not one to measure the head on"
+        return Check("no cerebellum", FAIL, why, share, LIKELY, "%")
+    if share is not None and share >= LIKELY:
+        why = f"the plane is {scene.subplane}, but perhaps through the cerebellum"
+        return Check("no cerebellum", FAIL, why, share, LIKELY, "%")
+    return Check("no cerebellum", PASS, f"the plane is {scene.subplane}", share, LIKELY, "%")
 
 
 def midline(scene: Scene) -> Check:
