@@ -79,7 +79,7 @@ class HindHead(Head):
         across = np.array([-np.sin(self.angle), np.cos(self.angle)])
         along = lobes @ across
         one, other = lobes[int(along.argmin())], lobes[int(along.argmax())]
-        canvas.calipers["TCD"] = pair(one, one + across * (other - one) @ across)
+        canvas.calipers["TCD"] = pair(one, one + across * float((other - one) @ across))
         canvas.truth["tcd_mm"] = float(np.ptp(along))
 
     def _hide(self, canvas: Canvas, centre: Point) -> None:
