@@ -10,6 +10,7 @@ import pytest
 from fetalclip.frame import Frame
 from fetalclip.phantom.faults import FAULTS, sound, spoil
 from fetalclip.quality import CHECKS, Scene, examine
+from fetalclip.quality.brain import find_midline
 from fetalclip.quality.fill import cut_share
 from fetalclip.quality.shadow import shadow_share
 from fetalclip.result import CANNOT_TELL, FAIL, PASS, Check
@@ -23,7 +24,7 @@ def scene(view, subplane: str = "trans-thalamic") -> Scene:
     return Scene.of(view.frame, view.plane, subplane if view.plane == "brain" else "", view.masks)
 
 
-@pytest.mark.parametrize("fault", list(FAULTS))
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "no cerebellum"])
 def test_each_check_sees_its_fault_and_spares_the_sound(fault: str) -> None:
     seeds = range(10)
     seen = [verdicts(scene(spoil(fault, "brain", seed, "demo")))[fault] for seed in seeds]
@@ -51,6 +52,29 @@ def test_the_cerebellum_is_told_by_the_sub_plane() -> None:
     view = sound("brain", 1)
     said = {word: verdicts(scene(view, word))["no cerebellum"] for word in ("", "trans-cerebellum", "trans-thalamic")}
     assert said == {"": CANNOT_TELL, "trans-cerebellum": FAIL, "trans-thalamic": PASS}
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.01, PASS), (0.059, PASS), (0.06, FAIL), (0.4, FAIL)])
+def test_a_plane_that_may_show_the_cerebellum_fails(share: float, verdict: str) -> None:
+    found = {check.name: check for check in examine(replace(scene(sound("brain", 1)), cerebellum=share))}
+    assert found["no cerebellum"].verdict == verdict
+    assert found["no cerebellum"].value == pytest.approx(100 * share)
+
+
+@pytest.mark.parametrize("push", [-0.45, -0.1, 0.0, 0.1, 0.45])
+def test_a_line_along_a_head_is_its_midline_if_it_runs_in_the_middle(push: float) -> None:
+    y, x = np.mgrid[:240, :320]
+    head = ((x - 160) / 140) ** 2 + ((y - 120) / 100) ** 2 < 1
+    gray = np.where(head, np.random.default_rng(3).rayleigh(30, head.shape), 0)
+    line = np.abs(y - 120 - 100 * push) < 2
+    gray[line & head & ((x < 190) | (x > 230))] += 90
+    for wall in (-9, 9):  # the cavum interrupts it
+        gray[(np.abs(y - 120 - 100 * push - wall) < 2) & (x > 190) & (x < 230)] += 90
+    found = find_midline(gray.clip(0, 255).astype(np.uint8), head)
+    assert found is not None
+    assert found.off == pytest.approx(abs(push), abs=0.06)
+    asked = Scene.of(Frame(gray.clip(0, 255).astype(np.uint8)), "brain", masks={"head": head})
+    assert verdicts(asked)["midline"] == (PASS if abs(push) < 0.2 else FAIL)
 
 
 def test_black_white_and_tiny_pictures() -> None:

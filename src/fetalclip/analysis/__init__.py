@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fetalclip.analysis.analyst import Analyst, no_rule
+from fetalclip.analysis.analyst import Analyst, cerebellum_share, no_rule
 from fetalclip.analysis.asked import Asked
 
-__all__ = ["Analyst", "Asked", "no_rule"]
+__all__ = ["Analyst", "Asked", "cerebellum_share", "no_rule"]

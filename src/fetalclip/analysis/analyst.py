@@ -113,7 +113,8 @@ class Analyst:
             frame = seen.native(place)
         if "biometry" in asked.tasks and own is not None:
             measures, sized, masks = self._measures_of(frame, seen.overlay, own, asked, said)
-        checks = _checked(frame, seen.overlay, plane, subplane, masks) if asked.quality else None
+        hind = None if subplane is None else cerebellum_share(self.card, subplane)
+        checks = _checked(frame, seen.overlay, (plane, subplane, hind), masks) if asked.quality else None
         heart = self._heart_of(seen.cine, own, asked, said)
         found = Analysis(info, plane, tuple(said), None, None, subplane, age, measures, sized, checks, heart)
         return replace(found, warnings=(*found.warnings, *_of_frame(found)))
@@ -243,15 +244,21 @@ def _of_frame(found: Analysis) -> tuple[str, ...]:
 def _checked(
     frame: Frame | None,
     overlay: Overlay | None,
-    plane: PlaneScores | None,
-    subplane: PlaneScores | None,
+    shown: tuple[PlaneScores | None, PlaneScores | None, float | None],
     masks: Mapping[str, Mask],
 ) -> tuple[Check, ...] | None:
-    """The checks of a picture whose plane is certain."""
+    """The checks of a picture whose plane is certain; ``shown``: plane, sub-plane, probability of the cerebellum's."""
+    plane, subplane, hind = shown
     if frame is None or plane is None or plane.abstained:
         return None
     sub = "" if subplane is None or subplane.abstained else subplane.label
-    return examine(Scene.of(frame, plane.label, sub, masks, overlay))
+    return examine(Scene.of(frame, plane.label, sub, masks, overlay, hind))
+
+
+def cerebellum_share(card: Card, subplane: PlaneScores) -> float | None:
+    """Probability of a plane through the cerebellum; None of a model whose sub-planes nobody calibrated."""
+    calibrated = float((card.config.get("subplanes") or {}).get("min_probability", 0.0)) > 0
+    return subplane.scores.get("trans-cerebellum") if calibrated else None
 
 
 def no_rule(card: Card) -> str:

@@ -6,8 +6,9 @@
 * A sound view whose structure truly fills less than 30 % of the sector is a fault of size; one that was planted and
   still fills 30 % is none.
 * The checks that need an outline again on the head's plane, with masks of the model's own head: no goal.
-* Whether a plane shows the cerebellum is answered by the model's sub-plane, which knows no drawings: with a root it
-  is measured on the heads of FETAL_PLANES_DB's split, without one it has no row.
+* Whether a plane shows the cerebellum is answered by the model's sub-plane, which has seen no drawings with one: on
+  simulated heads seen through it and not, and with a root on the heads of FETAL_PLANES_DB's split. Without a model it
+  has no row.
 * Intervals are 95 % by view (``group_bootstrap``), by patient for real pictures. It is a test of software.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from fetalclip import __version__
+from fetalclip.analysis import cerebellum_share
 from fetalclip.bench.answers import RESAMPLES, SEED
 from fetalclip.bench.ask import Step, progress
 from fetalclip.bench.protocol import cautions, check, named, plane_rows, sources
@@ -33,7 +35,7 @@ from fetalclip.io import read
 from fetalclip.metrics import Index, group_bootstrap, rate
 from fetalclip.phantom import PLANES, Phantom
 from fetalclip.phantom.faults import FAULTS, sound, spoil
-from fetalclip.quality import CHECKS, Mask, Scene
+from fetalclip.quality import CHECKS, Scene
 from fetalclip.quality.fill import LEAST, size
 from fetalclip.result import CANNOT_TELL, FAIL
 
@@ -47,8 +49,11 @@ _ON_TRUE, _ON_OWN = (
     "Checks on true outlines, simulated views",
     "Checks on the model's own outline of the head, simulated",
 )
+_DRAWN = "Cerebellum in the plane, simulated views"
 _REAL = "Cerebellum in the plane, FETAL_PLANES_DB"
 _OUTLINED = ("size", "edge", "midline")
+_HIND = "no cerebellum"  # asked of a model, and of no outline
+_PLAIN = tuple(name for name in FAULTS if name != _HIND)
 INTERVAL = "95 % percentile bootstrap over views; over patients of real pictures"
 _MAX_BYTES = 50_000_000
 
@@ -119,17 +124,20 @@ def run(model: Any, root: str | Path | None = None, options: Options | None = No
     began = time.perf_counter()
     count, profile = options.limit or COUNT, PROFILES_OF[options.split]
     own_heads = "head" in getattr(getattr(model, "segmenter", None), "folders", {})
-    total = count * (len(PLANES) + sum(len(fault.planes) for fault in FAULTS.values()))
+    total = count * (len(PLANES) + sum(len(FAULTS[name].planes) for name in _PLAIN))
     total += count * (1 + len(_OUTLINED)) if own_heads else 0
+    total += 2 * count if model is not None else 0
     with progress("views", total, options.show_progress) as step:
-        found = _asked(count, profile, lambda frame, masks: masks, tuple(FAULTS), step)
+        found = _asked(count, profile, _scene, _PLAIN, step)
         metrics = [row for name, one in found.items() for row in one.metrics(name, _title(name), _ON_TRUE, goal=GOAL)]
         if own_heads:
-            own = _asked(count, profile, _drawn_by(model), _OUTLINED, step, ("brain",))
+            own = _asked(count, profile, _outlined_by(model), _OUTLINED, step, ("brain",))
             metrics += [row for name, one in own.items() for row in one.metrics(f"own_{name}", _title(name), _ON_OWN)]
+        if model is not None:
+            drawn = _asked(count, profile, lambda view: _named_by(model, view.frame), (_HIND,), step)[_HIND]
+            metrics += drawn.metrics(f"drawn {_HIND}", _title(_HIND), _DRAWN, goal=GOAL)
     if root is not None:
-        real = _cerebellum(model, root, options)
-        metrics += real.metrics("no cerebellum", _title("no cerebellum"), _REAL, "patients")
+        metrics += _real(model, root, options).metrics(_HIND, _title(_HIND), _REAL, "patients")
     notes = cautions(options.split, options.limit)
     notes.append("simulated views: a test of the software, not of what it sees in clinical pictures")
     provenance = {
@@ -174,11 +182,11 @@ def from_predictions(predictions: str | Path) -> BenchResult:
     return BenchResult("quality", len(group), tuple(metrics), provenance={"version": __version__, **_shared()})
 
 
-Masks = Callable[[Frame, dict[str, Mask]], dict[str, Mask]]
+See = Callable[[Phantom], Scene]
 
 
 def _asked(
-    count: int, profile: str, masks: Masks, names: Sequence[str], step: Step, planes: Sequence[str] | None = None
+    count: int, profile: str, see: See, names: Sequence[str], step: Step, planes: Sequence[str] | None = None
 ) -> dict[str, _Answers]:
     """Answers of the checks on sound and on spoilt views."""
     asks = {one.name: one.ask for one in CHECKS}
@@ -187,7 +195,7 @@ def _asked(
     for plane in dict.fromkeys(plane for some in of.values() for plane in some):
         for seed in range(count):
             view = sound(plane, seed, profile)
-            scene = _scene(view, masks)
+            scene = see(view)
             for name in (name for name in names if plane in of[name]):
                 _add(found[name], _has(name, view, False), asks[name](scene).verdict, f"{plane}:{seed}")
             step(1)
@@ -195,14 +203,14 @@ def _asked(
         for plane in of[name]:
             for seed in range(_FAULTY, _FAULTY + count):
                 view = spoil(name, plane, seed, profile)
-                verdict = asks[name](_scene(view, masks)).verdict
+                verdict = asks[name](see(view)).verdict
                 _add(found[name], _has(name, view, True), verdict, f"{plane}:{seed}")
                 step(1)
     return found
 
 
-def _scene(view: Phantom, masks: Masks) -> Scene:
-    return Scene.of(view.frame, view.plane, masks=masks(view.frame, view.masks))
+def _scene(view: Phantom) -> Scene:
+    return Scene.of(view.frame, view.plane, masks=view.masks)
 
 
 def _has(name: str, view: Phantom, planted: bool) -> bool:
@@ -214,24 +222,28 @@ def _has(name: str, view: Phantom, planted: bool) -> bool:
     return planted if value is None else value < LEAST
 
 
-def _drawn_by(model: Any) -> Masks:
-    def masks(frame: Frame, true: dict[str, Mask]) -> dict[str, Mask]:
-        return dict(model.segment(frame, "head", views=False).masks)
+def _outlined_by(model: Any) -> See:
+    def see(view: Phantom) -> Scene:
+        return Scene.of(view.frame, view.plane, masks=model.segment(view.frame, "head", views=False).masks)
 
-    return masks
+    return see
 
 
-def _cerebellum(model: Any, root: str | Path, options: Options) -> _Answers:
+def _named_by(model: Any, frame: Frame) -> Scene:
+    """A brain whose sub-plane the model has named; the picture itself is not kept."""
+    said, blank = model.subplanes(frame), np.ones((8, 8), dtype=np.bool_)
+    name = "" if said.abstained else said.label
+    share = cerebellum_share(model.card, said)
+    return Scene(np.zeros((8, 8), np.uint8), blank, ~blank, "brain", name, cerebellum=share)
+
+
+def _real(model: Any, root: str | Path, options: Options) -> _Answers:
     """The check of the cerebellum on real heads of a known sub-plane."""
     found = _Answers([], [], [])
-    ask = next(one.ask for one in CHECKS if one.name == "no cerebellum")
-    blank = np.ones((8, 8), dtype=np.bool_)
-    rows = plane_rows(root, options.split, options.limit, lambda row: bool(row.subplane), "head")
-    for row in rows:
-        frame = read(row.path)
-        said = model.subplanes(frame)
-        scene = Scene(np.zeros((8, 8), np.uint8), blank, ~blank, "brain", "" if said.abstained else said.label)
-        _add(found, row.subplane == "trans-cerebellum", ask(scene).verdict, row.group)
+    ask = next(one.ask for one in CHECKS if one.name == _HIND)
+    for row in plane_rows(root, options.split, options.limit, lambda row: bool(row.subplane), "head"):
+        verdict = ask(_named_by(model, read(row.path))).verdict
+        _add(found, row.subplane == "trans-cerebellum", verdict, row.group)
     return found
 
 

@@ -17,6 +17,7 @@ from fetalclip.errors import UsageError
 from fetalclip.frame import Frame, Pixels
 from fetalclip.phantom.abdomen import Abdomen
 from fetalclip.phantom.canvas import Canvas, Field, Mask
+from fetalclip.phantom.cerebellum import HindHead
 from fetalclip.phantom.femur import Femur
 from fetalclip.phantom.head import Head
 from fetalclip.phantom.label import burn_in
@@ -27,10 +28,13 @@ from fetalclip.phantom.speckle import Spread, blur, clutter, compress, envelope,
 from fetalclip.phantom.thorax import Thorax
 from fetalclip.phantom.womb import surround
 
-__all__ = ["PLANES", "PROFILES", "STRUCTURES", "Phantom", "draw", "resample"]
+__all__ = ["PLANES", "PROFILES", "STRUCTURES", "SUBPLANES", "Phantom", "draw", "resample"]
 
 PLANES = ("brain", "abdomen", "femur", "thorax")
 """The planes that can be drawn."""
+
+SUBPLANES = ("trans-thalamic", "trans-cerebellum")
+"""The planes of the brain that can be drawn; the first is drawn where none is named."""
 
 STRUCTURES = {
     "brain": ("head", "brain", "cavum septi pellucidi", "lateral ventricle"),
@@ -43,9 +47,10 @@ STRUCTURES = {
 head is the outer edge of the skull and brain its inner edge; abdomen and thorax are the outer skin; spine is the convex
 outline about the three bony echoes; umbilical vein holds the portal sinus; femur is the ossified shaft; septum lies
 between the ventricles, and those begin at their valves; lateral ventricle holds the choroid plexus too, on each side
-that is drawn.
+that is drawn. A trans-cerebellar view has cerebellum and cisterna magna in place of the lateral ventricle.
 """
 
+_HIND = ("head", "brain", "cavum septi pellucidi", "cerebellum", "cisterna magna")
 _ROOT = 0x0FE7A1  # first word of every seed sequence of the planes
 _LEAST, _MOST = 16, 4096  # pixels, sides of a resampled picture
 _SHADOW = 30.0  # dB, no bone casts a deeper shadow
@@ -90,6 +95,7 @@ class Phantom:
             pixels, where (0, 0) is the centre of the first pixel; they may lie outside the frame.
         shapes: structure to the outlines, each (N, 2) mm from the picture's top left corner, that its mask was made of.
         sector: (H, W) bool, where echoes are shown; None after ``resample``.
+        subplane: of a brain, one of ``SUBPLANES``; else empty.
     """
 
     frame: Frame
@@ -99,9 +105,10 @@ class Phantom:
     calipers: dict[str, Pair] = field(default_factory=dict)
     shapes: dict[str, tuple[Field, ...]] = field(default_factory=dict)
     sector: Mask | None = None
+    subplane: str = ""
 
 
-def draw(plane: str, seed: int, profile: str | Profile = "demo", overlay: bool = False) -> Phantom:
+def draw(plane: str, seed: int, profile: str | Profile = "demo", overlay: bool = False, subplane: str = "") -> Phantom:
     """Draw one plane; the same arguments always give the same pixels.
 
     Args:
@@ -109,21 +116,26 @@ def draw(plane: str, seed: int, profile: str | Profile = "demo", overlay: bool =
         seed: 0 or more.
         profile: "train", "demo" or "test": disjoint streams of random numbers, other ranges; or ranges of your own.
         overlay: burn in "SIMULATED" and a ruler, as a machine would its text.
+        subplane: of a brain, one of ``SUBPLANES``; empty for the first.
 
     Raises:
-        UsageError: unknown plane or profile, or a negative seed.
+        UsageError: unknown plane, sub-plane or profile, or a negative seed.
     """
     if plane not in PLANES:
         raise UsageError(f"an unknown plane {plane!r}", "one of " + ", ".join(PLANES), 'plane="brain"')
+    if subplane and (plane != "brain" or subplane not in SUBPLANES):
+        raise UsageError(f"a sub-plane {subplane!r} of {plane}", "of a brain one of " + ", ".join(SUBPLANES))
     if isinstance(profile, str) and profile not in PROFILES:
         raise UsageError(f"an unknown profile {profile!r}", "one of " + ", ".join(PROFILES), 'profile="demo"')
     if seed < 0:
         raise UsageError(f"a negative seed {seed}", "an integer of 0 or more")
     ranges = PROFILES[profile] if isinstance(profile, str) else profile
     words = [_ROOT, ranges.stream, PLANES.index(plane), int(seed)]
+    hind = subplane == "trans-cerebellum"
+    words += [1] if hind else []  # a picture of its own, and not the same head seen lower
     rng = np.random.default_rng(np.random.SeedSequence(words))
     weeks = float(rng.uniform(*ranges.weeks))
-    anatomy: _Anatomy = _ANATOMY[plane].new(rng, weeks, ranges.tilt)
+    anatomy: _Anatomy = (HindHead if hind else _ANATOMY[plane]).new(rng, weeks, ranges.tilt)
     style = ranges.styles[int(rng.integers(len(ranges.styles)))]
     canvas, centre = _set_up(rng, ranges, plane, style, anatomy)
     surround(canvas, anatomy.outline(centre), _SCENE[plane], style == "fan")
@@ -135,8 +147,9 @@ def draw(plane: str, seed: int, profile: str | Profile = "demo", overlay: bool =
     frame = Frame(gray, (mm, mm), info={"simulated": plane, "profile": profile if isinstance(profile, str) else "own"})
     calipers = {name: _in_pixels(ends, (mm, mm)) for name, ends in canvas.calipers.items()}
     truth = {"weeks": weeks, **anatomy.truth, **canvas.truth}
-    masks = {name: canvas.masks[name] for name in STRUCTURES[plane]}
-    return Phantom(frame, plane, masks, truth, calipers, canvas.shapes, canvas.sector.inside)
+    masks = {name: canvas.masks[name] for name in (_HIND if hind else STRUCTURES[plane])}
+    shown = (subplane or SUBPLANES[0]) if plane == "brain" else ""
+    return Phantom(frame, plane, masks, truth, calipers, canvas.shapes, canvas.sector.inside, shown)
 
 
 def resample(phantom: Phantom, mm_per_pixel: tuple[float, float]) -> Phantom:
@@ -170,7 +183,9 @@ def resample(phantom: Phantom, mm_per_pixel: tuple[float, float]) -> Phantom:
     frame = Frame(np.asarray(image), new, info=dict(phantom.frame.info))
     masks = {name: inside(phantom.shapes[name], size, new) for name in phantom.masks}
     calipers = {name: _in_pixels(_in_mm(ends, old), new) for name, ends in phantom.calipers.items()}
-    return Phantom(frame, phantom.plane, masks, dict(phantom.truth), calipers, dict(phantom.shapes))
+    return Phantom(
+        frame, phantom.plane, masks, dict(phantom.truth), calipers, dict(phantom.shapes), None, phantom.subplane
+    )
 
 
 def _in_pixels(ends: Pair, mm: tuple[float, float]) -> Pair:

@@ -80,9 +80,9 @@ def _sound(profile: str) -> Profile:
     return replace(ranges, margin=(max(1.02, low), max(1.06, min(1.2, high))), shade=(0.0, _SOUND_SHADE))
 
 
-def _whole(plane: str, seed: int, ranges: Profile) -> Phantom:
+def _whole(plane: str, seed: int, ranges: Profile, subplane: str = "") -> Phantom:
     """The plane with so much space around the structure that no edge cuts it."""
-    drawn = draw(plane, seed, ranges)
+    drawn = draw(plane, seed, ranges, subplane=subplane)
     for _ in range(_TRIES):
         mask, sector = drawn.masks[FILLING[plane]], drawn.sector
         assert sector is not None
@@ -91,7 +91,7 @@ def _whole(plane: str, seed: int, ranges: Profile) -> Phantom:
             break
         low, high = ranges.margin
         ranges = replace(ranges, margin=(low * _WIDER, high * _WIDER))
-        drawn = draw(plane, seed, ranges)
+        drawn = draw(plane, seed, ranges, subplane=subplane)
     return drawn
 
 
@@ -111,6 +111,11 @@ def _bright(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) ->
 def _small(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
     """Too great a depth: the structure is small in the sector."""
     return draw(plane, seed, replace(ranges, margin=_SMALL))
+
+
+def _low(plane: str, seed: int, ranges: Profile, rng: np.random.Generator) -> Phantom:
+    """The head seen too low: through the cerebellum."""
+    return _whole(plane, seed, ranges, "trans-cerebellum")
 
 
 # ---------------------------------------------------------------- changed pictures
@@ -239,6 +244,7 @@ FAULTS: dict[str, Fault] = {
         Fault("gain high", PLANES, _bright),
         Fault("shadow", PLANES, _shade),
         Fault("midline", ("brain",), _oblique),
+        Fault("no cerebellum", ("brain",), _low),
     )
 }
 """Fault by name; each has the name of the check that should see it."""

@@ -69,15 +69,26 @@ class Head:
         self._brain(canvas, centre, depth)
         self._skull(canvas, centre, thick)
         canvas.mask("head", skull)
-        (inner,), fluid = canvas.shapes["brain"], canvas.shapes["lateral ventricle"]
-        canvas.mask(
-            "lateral ventricle", *[within(outline, inner, centre) for outline in fluid]
-        )  # the skull hides the rest
+        self._hide(canvas, centre)
         canvas.calipers["OFD"] = ends(centre, self.ofd, self.angle)
+
+    def _hide(self, canvas: Canvas, centre: Point) -> None:
+        """Take from the masks what the skull hides."""
+        (inner,), fluid = canvas.shapes["brain"], canvas.shapes["lateral ventricle"]
+        canvas.mask("lateral ventricle", *[within(outline, inner, centre) for outline in fluid])
 
     def _place(self, centre: Point, points: Field) -> Field:
         """From head units (x to the brow in half OFD, y in half BPD) to mm on the picture."""
         return turn(points * np.array([0.5 * self.ofd, 0.5 * self.bpd]), self.angle) + np.asarray(centre)
+
+    def _put(self, centre: Point) -> Put:
+        """The same for one point."""
+
+        def put(x: float, y: float) -> Point:
+            p = self._place(centre, np.array([[x, y]]))[0]
+            return float(p[0]), float(p[1])
+
+        return put
 
     def _skull(self, canvas: Canvas, centre: Point, thick: float) -> None:
         rng, skull = canvas.rng, self.outline(centre)
@@ -107,11 +118,7 @@ class Head:
 
     def _brain(self, canvas: Canvas, centre: Point, depth: float) -> None:
         rng, half = canvas.rng, 0.5 * self.bpd
-
-        def put(x: float, y: float) -> Point:
-            p = self._place(centre, np.array([[x, y]]))[0]
-            return float(p[0]), float(p[1])
-
+        put = self._put(centre)
         middle = rng.uniform(-0.06, 0.06)
         # the bright core around the thalami, then the two thalami themselves
         core = oval(put(-0.05, middle), 0.52 * self.ofd, 0.42 * self.bpd, self.angle)

@@ -31,6 +31,7 @@ class Scene:
         plane: what it shows.
         subplane: of a brain; empty where it is not certain.
         masks: structure to (H, W) bool; without the structures that nobody outlined.
+        cerebellum: of a brain, the probability of a plane through the cerebellum; None where no model told one.
     """
 
     gray: Pixels
@@ -39,6 +40,7 @@ class Scene:
     plane: str
     subplane: str = ""
     masks: Mapping[str, Mask] = field(default_factory=dict)
+    cerebellum: float | None = None
 
     @classmethod
     def of(
@@ -48,11 +50,12 @@ class Scene:
         subplane: str = "",
         masks: Mapping[str, Mask] | None = None,
         overlay: Overlay | None = None,
+        cerebellum: float | None = None,
     ) -> Scene:
         """The scene of a frame; its sector and marks are found here, unless they are known already."""
         gray = frame.gray
         found = find_overlay(gray) if overlay is None else overlay
-        return cls(gray, found.sector, found.mask, plane, subplane, dict(masks or {}))
+        return cls(gray, found.sector, found.mask, plane, subplane, dict(masks or {}), cerebellum)
 
     @property
     def structure(self) -> str:
