@@ -11,7 +11,7 @@ from PIL import Image
 
 import fetalclip as fc
 import fetalclip.api
-from fetalclip import analysis
+from fetalclip.analysis import analyst
 from fetalclip.cli import main
 
 
@@ -64,13 +64,13 @@ def test_texts_become_rows_in_their_order_twins_and_blanks_too(tmp_path, capsys)
 def test_a_picture_stays_as_it_is_unless_the_card_or_the_user_asks(folder, tmp_path, monkeypatch, words, way):
     asked = []
     monkeypatch.setattr(fc.api.FetalCLIP, "overlay", "keep")  # as the card of a converted checkpoint
-    real = analysis.prepare
+    real = analyst.prepare
 
     def spy(frame, size, overlay, colour):
         asked.append(overlay)
         return real(frame, size, overlay, colour)
 
-    monkeypatch.setattr(analysis, "prepare", spy)
+    monkeypatch.setattr(analyst, "prepare", spy)
     main(["embed", str(folder / "a.png"), "-o", str(tmp_path / "e.npz"), "--model", "fetalclip-tiny", *words])
     assert asked == [way]
     assert str(read(tmp_path / "e.npz")["overlay"]) == way

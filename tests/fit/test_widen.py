@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +10,8 @@ import pytest
 
 from fetalclip.caliper import measure
 from fetalclip.data.structures import Outlined
-from fetalclip.fit.widen import measure_held, own_habit
+from fetalclip.fit import widen
+from fetalclip.fit.widen import length_thresholds, measure_held, own_habit
 from fetalclip.frame import Frame
 from fetalclip.result import Segmentation
 
@@ -26,7 +27,8 @@ class Task:
     """Draws each head too large or too small by some pixels, and its views around that."""
 
     def __init__(self, axes, errors, measures=("HC",)):
-        config = SimpleNamespace(measures=measures, level=0.9, convention_of=lambda width, height: {})
+        none = {"guides": {}, "structures": ("head",), "convention_of": lambda width, height: {}}
+        config = SimpleNamespace(measures=measures, level=0.9, **none)
         self.head, self.pairs = SimpleNamespace(config=config), iter(zip(axes, errors, strict=True))
 
     def __call__(self, frames):
@@ -89,3 +91,40 @@ def test_the_habit_is_what_the_head_draws_too_far_out():
     assert found["head"]["pixels"] * 200 / found["head"]["side"] == pytest.approx(errors.mean(), abs=0.05)
     assert own_habit(Task(axes[:5], errors, ("HC",)), rows(axes[:5])) == {}  # too few
     assert own_habit(Task(axes, errors, ("BPD",)), rows(axes)) == {}  # no circumference
+
+
+def test_a_length_chooses_its_threshold(monkeypatch):
+    @dataclass(frozen=True)
+    class Config:
+        measures: tuple[str, ...]
+        thresholds: dict[str, float]
+
+    @dataclass(frozen=True)
+    class Head:
+        config: Config
+
+    errors = {0.35: 0.03, 0.5: 0.01, 0.65: 0.02}
+    monkeypatch.setattr(widen, "SegmentTask", lambda encoder, head: head)
+    monkeypatch.setattr(widen, "_length_error", lambda head, name, rows: errors[head.config.thresholds["femur"]])
+    task = SimpleNamespace(encoder=None, head=Head(Config(("FL",), {"femur": 0.4})))
+    assert length_thresholds(task, []) == {"femur": 0.5}
+    round_one = SimpleNamespace(encoder=None, head=Head(Config(("HC",), {"head": 0.4})))
+    assert length_thresholds(round_one, []) == {"head": 0.4}
+
+
+def test_a_length_that_is_refused_costs_more_than_a_small_error(monkeypatch):
+    lengths = [(100.0, 101.0), (200.0, None), (None, 50.0)]  # true, said; without a truth nothing is asked
+    monkeypatch.setattr(widen, "_held", lambda task, rows: lengths)
+    monkeypatch.setattr(widen, "_value", lambda length, name: length)
+    assert widen._length_error(None, "FL", []) == pytest.approx((0.01 + 0.05) / 2)
+
+
+def test_both_diameters_are_told_apart_by_the_true_short_one():
+    mask = ellipse(60, 45)
+    found = widen._pointer({"head": mask}, {"spine": "another"}, ("head",))
+    (y,), (x,) = np.nonzero(found["spine"])
+    rows_, columns = np.nonzero(mask)
+    assert abs(x - columns.mean()) < 2
+    assert 25 < abs(y - rows_.mean()) < 45
+    assert widen._pointer({"head": mask}, {}, ("head",)) == {}
+    assert widen._pointer({"head": np.zeros_like(mask)}, {"spine": "another"}, ("head",)) == {}
