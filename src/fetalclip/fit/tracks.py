@@ -13,8 +13,6 @@ from fetalclip.disk import replacing
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import FetalclipError, OutputError, UnreadableInput
 from fetalclip.fit.clips import Clip
-from fetalclip.frame import Cine
-from fetalclip.overlay.motion import find_motion
 from fetalclip.tasks.planes import PlaneTask
 from fetalclip.tasks.track import Eye, Track
 from fetalclip.tasks.windows import best_segment
@@ -65,9 +63,7 @@ def track_of(eye: Eye, clip: Clip, cache: Path | None) -> Track:
     file = None if cache is None else cache / f"clip-{hashlib.sha256(words.encode()).hexdigest()[:32]}.npz"
     if file is not None and (kept := _read(file, eye.encoder.dim)) is not None:
         return kept
-    shots = clip.open()
-    marks = find_motion(shots).overlay if isinstance(shots, Cine) and eye.sight.overlay != "keep" else None
-    made = eye(shots, marks)
+    made = eye(clip.open())
     if file is None:
         return made
     try:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from fetalclip.errors import BadCheckpoint
 
 KINDS = ("concat", "attention", "convolution")
+MOST_CELLS = 32  # of the grid a map is pooled to, along one side
 _STILL = 0.03  # of a channel's spread over all training frames: less is no motion
 _LONGEST, _SHORTEST = 10.0, 0.08  # seconds, periods of the positions: a fetal heart beats every 0.35 to 0.55 s
 

@@ -23,7 +23,7 @@ from fetalclip.cards import read_json
 from fetalclip.config import Checker, check_head
 from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint
-from fetalclip.models.heart import HeartNet, HeartShape
+from fetalclip.models.heart import MOST_CELLS, HeartNet, HeartShape
 from fetalclip.models.mask_head import unwritable
 from fetalclip.models.weights import load_strictly, read_state
 
@@ -316,7 +316,7 @@ def _number(check: Checker, key: str, value: Any, low: float, high: float) -> fl
 def _grids(check: Checker, value: Any) -> dict[int, int]:
     """Block to cells along a side."""
     blocks = isinstance(value, dict) and len(value) <= 16 and all(re.fullmatch("[1-9][0-9]{0,2}", b) for b in value)
-    if not blocks or not all(type(cells) is int and 1 <= cells <= 32 for cells in value.values()):
+    if not blocks or not all(type(cells) is int and 1 <= cells <= MOST_CELLS for cells in value.values()):
         raise check.wrong("clips.grids", value, 'block to cells, 1 to 32, such as {"5": 8}')
     return dict(sorted((int(block), cells) for block, cells in value.items()))
 

@@ -62,13 +62,18 @@ def prepare(
         covered = found.covered
         if overlay == "mask" and covered > COVERED_WARNING:
             warnings.append(f"overlay mask covers {covered:.0%} of the sector; the answer rests on the rest")
-        treat = mask_overlay if overlay == "mask" else overlay_only
-        channels = [picture] if picture.ndim == 2 else [picture[..., i] for i in range(3)]
-        treated = [treat(channel, found) for channel in channels]
-        picture = treated[0] if picture.ndim == 2 else np.stack(treated, axis=-1)
+        picture = treated(picture, overlay, found)
     pixels, record = letterbox(picture, size)
     spacing = None if frame.mm_per_pixel is None else record.spacing_in(frame.mm_per_pixel)
     return Prepared(pixels, record, spacing, covered, tuple(warnings))
+
+
+def treated(picture: Pixels, overlay: str, found: Overlay) -> Pixels:
+    """A grey (H, W) or colour (H, W, 3) picture with its overlay blanked (``mask``) or alone (``only``)."""
+    treat = mask_overlay if overlay == "mask" else overlay_only
+    if picture.ndim == 2:
+        return treat(picture, found)
+    return np.stack([treat(picture[..., i], found) for i in range(3)], axis=-1)
 
 
 def check_overlay(mode: str) -> None:

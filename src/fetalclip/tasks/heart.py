@@ -16,9 +16,8 @@ import torch
 
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
-from fetalclip.frame import Cine, Shot
+from fetalclip.frame import Shot
 from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart, read_heart_config
-from fetalclip.overlay.motion import find_motion
 from fetalclip.result import Finding, HeartScore, KeyFrame
 from fetalclip.tasks.planes import PlaneTask
 from fetalclip.tasks.segment import Segmenter, SegmentTask
@@ -76,10 +75,7 @@ class HeartTask:
             UnreadableInput: no frame.
             NotAvailable: a segment was asked for without planes, or of a head that looks about the heart only.
         """
-        marks = None
-        if isinstance(shots, Cine) and self.head.config.overlay != "keep":
-            marks = find_motion(shots).overlay
-        return self.score(self.eye(shots, marks), segment)
+        return self.score(self.eye(shots), segment)
 
     def score(self, track: Track, segment: bool | None = None) -> HeartScore:
         """The answer to a clip whose embeddings are there; arguments and errors as the call."""

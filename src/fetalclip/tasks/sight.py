@@ -17,6 +17,7 @@ import numpy.typing as npt
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import BadCheckpoint, UnreadableInput
 from fetalclip.frame import Frame, Pixels
+from fetalclip.models.heart import MOST_CELLS
 from fetalclip.tasks.chest import FACTS, facts
 from fetalclip.tasks.segment import SegmentTask
 
@@ -26,7 +27,6 @@ STRUCTURE = "heart"
 LAGS: npt.NDArray[np.float64] = np.linspace(1.28 / 24, 1.28, 24)
 """Seconds between two frames that are compared: up to two or three beats of a fetal heart."""
 
-MOST_CELLS = 32  # of a grid, along one side
 _LOOKS = 2  # frames that the heart is looked for on
 _LEAST = 0.004  # share of the picture, below which a mask is no heart
 _FLOOR = 0.1  # of the mean spread over time: what hardly moves must not weigh like what does

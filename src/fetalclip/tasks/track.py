@@ -13,9 +13,11 @@ import numpy.typing as npt
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import NotAvailable, UnreadableInput
-from fetalclip.frame import Frame, Pixels, Shot
-from fetalclip.overlay import Overlay, find_overlay, mask_overlay
+from fetalclip.frame import Cine, Frame, Pixels, Shot
+from fetalclip.overlay import Overlay, find_overlay
+from fetalclip.overlay.motion import find_motion
 from fetalclip.preprocess import prepare
+from fetalclip.preprocess.pipeline import treated
 from fetalclip.tasks.chest import FACTS
 from fetalclip.tasks.segment import SegmentTask
 from fetalclip.tasks.sight import STRUCTURE, Box, Sight, find_heart, rhythm
@@ -106,17 +108,21 @@ class Eye:
     def __call__(self, shots: Iterable[Shot], marks: Overlay | None = None) -> Track:
         """The track of a clip.
 
-        Unless it is known, burned-in text is looked for on the first frame and taken to stand still: a mask that came
-        and went from frame to frame would look like motion. The heart is looked for on the first frames, for the same
+        Of a ``Cine``, which can be read twice, banners and strips are found by what never moves. Otherwise, unless it
+        is known, burned-in text is looked for on the first frame and taken to stand still: a mask that came and went
+        from frame to frame would look like motion. The heart is looked for on the first frames, for the same
         reason once; where none is found the whole frames are looked at.
 
         Args:
-            shots: frames in order, read once. A frame that is not later than the one before it is left out.
+            shots: frames in order, of a ``Cine`` read twice. A frame that is not later than the one before it is left
+                out.
             marks: burned-in text and sector of every frame, where they are known.
 
         Raises:
             UnreadableInput: no frame, or more than ``MOST``.
         """
+        if marks is None and isinstance(shots, Cine) and self.sight.overlay != "keep":
+            marks = find_motion(shots).overlay
         parts: list[tuple[Array, Array]] = []
         waiting: list[Frame] = []
         seconds: list[float] = []
@@ -172,9 +178,7 @@ class _Room:
             return prepare(frame, wanted.image_size, overlay, wanted.colour, self.marks).pixels
         picture = frame.pixels if wanted.colour else frame.gray
         if self.marks is not None and overlay != "keep":
-            channels = [picture] if picture.ndim == 2 else [picture[..., i] for i in range(3)]
-            treated = [mask_overlay(channel, self.marks) for channel in channels]
-            picture = treated[0] if picture.ndim == 2 else np.stack(treated, axis=-1)
+            picture = treated(picture, overlay, self.marks)
         return prepare(Frame(self.box.cut(picture)), wanted.image_size, "keep", wanted.colour).pixels
 
 
