@@ -130,8 +130,8 @@ PROTOCOLS: dict[str, Protocol] = {
             "Label efficiency",
             """What is learned from a few patients of each class, with intervals.
 
-            Support sets from FETAL_PLANES_DB's training side, the same for every model; scored on the test patients:
-            the curve of each model, their paired differences, and by --end-to-end the whole tower trained on the same.""",
+            Support sets from FETAL_PLANES_DB's training side, the same for every model, scored on the test patients:
+            a curve for each model, paired differences, and by --end-to-end the whole tower trained on the same.""",
             "fetalclip.bench.few_shot",
         ),
     )
