@@ -40,6 +40,7 @@ from fetalclip.tasks import (
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
 from fetalclip.tasks.heads import called_heads
 from fetalclip.tasks.heart import Hearts
+from fetalclip.tasks.probe import Probes
 from fetalclip.tasks.segment import Segmenter
 from fetalclip.tasks.track import shots_of
 
@@ -86,12 +87,13 @@ class FetalCLIP:
         encoder: its towers.
         segmenter: its heads that draw masks, by name.
         hearts: its heads that judge clips of the heart, by name.
+        probes: its heads that answer a question of their own, by name.
     """
 
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
         self.card, self.encoder = card, encoder
         self.segmenter = Segmenter(encoder, card.folder)
-        self._planes = PlaneTask(encoder, rule)
+        self.probes, self._planes = Probes(encoder, card.folder), PlaneTask(encoder, rule)
         self.hearts = Hearts(encoder, card.folder, self._planes, self.segmenter)
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
@@ -112,8 +114,9 @@ class FetalCLIP:
     def tasks(self) -> tuple[str, ...]:
         """What this model can answer, of ``TASKS``."""
         able = {"planes": True, "age": self._age is not None, "biometry": bool(self._analyst.biometry.heads)}
-        able["heart"] = len(self.hearts.folders) == 1
-        return tuple(task for task in TASKS if able[task])
+        able |= {"heart": len(self.hearts.folders) == 1, "probes": bool(self.probes.folders)}
+        only = self.card.config.get("tasks", TASKS)  # a fine-tuned tower has left the texts it was trained with
+        return tuple(task for task in TASKS if able[task] and task in only)
 
     def expected(self) -> str:
         """A line on how long a picture will take on this device; empty for a model that is quick anywhere."""
@@ -312,8 +315,8 @@ class FetalCLIP:
             spacing_table: mm per native pixel by file base name; goes before ``spacing``.
             prompts: candidate planes, as for ``planes``.
             overlay: what to do with burned-in text.
-            heads: heads that draw the masks to measure, and the one that judges hearts, by name or folder; the
-                model's own for what none is named for.
+            heads: heads that draw the masks to measure, the one that judges hearts, and probes, by name or folder;
+                the model's own for what none is named for.
             ga: age known without the pictures, such as ``"20w3d"``: measures then have a centile.
             quality: check the image quality of each picture with a certain plane: ``Analysis.quality``.
 
@@ -327,7 +330,7 @@ class FetalCLIP:
         if unknown:
             raise UsageError(f"task {unknown[0]!r}", "of " + ", ".join(TASKS), f"--tasks {TASKS[0]}")
         check_overlay(overlay)
-        called = called_heads(heads, tasks, self.segmenter, self.hearts)
+        called = called_heads(heads, tasks, self.segmenter, self.hearts, self.probes)
         age = None if ga is None else independent(ga)
         words = tuple(self.tasks if tasks is None else tasks)
         asked = Asked(words, _prompt_set(prompts), overlay, called, age, quality, tasks is not None)

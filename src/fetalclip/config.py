@@ -57,6 +57,8 @@ def check_config(data: Mapping[str, Any], where: str = "config.json") -> None:
             check.number(f"age.{key}", low, high)
     check.text("weights.file", _plain_name, "a file name without folders")
     check.text("weights.sha256", _is_sha256, "64 hexadecimal digits")
+    if "tasks" in data and not _are_words(data["tasks"]):
+        raise check.wrong("tasks", data["tasks"], "a list of the questions it answers, such as ['probes']")
     check.mapping("training")
     check.mapping("results")
 
@@ -138,6 +140,10 @@ class Checker:
 
 def _is_number(value: Any) -> bool:
     return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= 20 and all(isinstance(word, str) for word in value)
 
 
 def _is_sha256(value: str) -> bool:

@@ -31,6 +31,7 @@ from fetalclip.result import (
     InputInfo,
     Measurement,
     PlaneScores,
+    ProbeAnswer,
     Provenance,
 )
 from fetalclip.tasks import AgeTask, BiometryTask, PlaneTask, SubplaneTask, biometry_age
@@ -116,7 +117,8 @@ class Analyst:
         hind = None if subplane is None else cerebellum_share(self.card, subplane)
         checks = _checked(frame, seen.overlay, (plane, subplane, hind), masks) if asked.quality else None
         heart = self._heart_of(seen.cine, own, asked, said)
-        found = Analysis(info, plane, tuple(said), None, None, subplane, age, measures, sized, checks, heart)
+        probes = _probes_of(seen, images, asked, said)
+        found = Analysis(info, plane, tuple(said), None, None, subplane, age, measures, sized, checks, heart, probes)
         return replace(found, warnings=(*found.warnings, *_of_frame(found)))
 
     def _images_of(self, seen: Seen, asked: Asked) -> Array:
@@ -239,6 +241,24 @@ def _of_frame(found: Analysis) -> tuple[str, ...]:
     }
     parts = ", ".join(word for word, there in given.items() if there)
     return (f"clip: {parts} of its best frame only, {best}",) if parts else ()
+
+
+def _probes_of(seen: Seen, images: Array, asked: Asked, said: list[str]) -> tuple[ProbeAnswer, ...] | None:
+    """What each probe says, of a clip as a whole; None where there is none."""
+    if not asked.heads.probes:
+        said += (
+            ["no probes: the model has none; name one with --head"] if asked.by_name and "probes" in asked.tasks else []
+        )
+        return None
+    spacings = [None if one.mm_per_pixel is None else one.mm_per_pixel[0] for one in seen.pictures]
+    found = tuple(task.together(images, spacings) for task in asked.heads.probes)
+    for task, answer in zip(asked.heads.probes, found, strict=True):
+        said += [f"probe {answer.head} abstained: {answer.reason}"] if answer.abstained else []
+        if task.head.config.overlay != asked.overlay:
+            said.append(
+                f"probe {answer.head} learned with burned-in text {task.head.config.overlay}, not {asked.overlay}"
+            )
+    return found
 
 
 def _checked(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fetalclip.frame import Frame
     from fetalclip.result import Analysis
 
-TASKS = ("planes", "age", "biometry", "heart")
+TASKS = ("planes", "age", "biometry", "heart", "probes")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fetalclip.cli.output import bar, printable, takes_blocks
-from fetalclip.report import exam_text, heart, text
+from fetalclip.report import exam_text, heart, probe, text
 from fetalclip.result import Analysis, Exam, PlaneScores
 
 MAX_NAME = 60  # characters; a longer name pushes its own line to the right and no other
@@ -35,6 +35,7 @@ def lines(analysis: Analysis, width: int) -> list[str]:
         told.append(f"    {'; '.join(measures)}")
     if found := heart.words(analysis):
         told.append(f"    {'; '.join(found)}")
+    told += [f"    {found}" for found in probe.words(analysis)]
     warnings = text.other_warnings(analysis)
     if analysis.plane is not None and analysis.plane.abstained:
         why = text.reason(analysis.plane)

@@ -14,7 +14,7 @@ from datetime import datetime
 from importlib import resources
 
 from fetalclip.clinical.age import age_text
-from fetalclip.report import heart, text
+from fetalclip.report import heart, probe, text
 from fetalclip.report.draw import Thumbnail
 from fetalclip.report.measure_tables import exams as exam_section
 from fetalclip.report.measure_tables import picture_measures
@@ -161,15 +161,18 @@ def _card(entry: Entry, number: int) -> str:
     facts += [f"shown: best {read.best_frame}"] if read.best_frame else []
     facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
     warnings = [f"<li><b>Warning:</b> {safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
+    others = entry.analysis.biometry or entry.analysis.heart or entry.analysis.probes
     both = f'<div class="ages">{"".join(_age(*one) for one in ages)}</div>' if len(ages) > 1 else ""
     measures = picture_measures(entry.analysis.biometry or ())
-    below = "\n".join(filter(None, (both, measures, heart.table(entry.analysis.heart))))
+    below = "\n".join(
+        filter(None, (both, measures, heart.table(entry.analysis.heart), probe.table(entry.analysis.probes)))
+    )
     pieces = [
         f'<article class="card{" abstained" if plane and plane.abstained else ""}">',
         shot,
         '<div class="body">',
         f'<p class="file"><b>{name}</b>' + (f" <span>in {safe(folder)}</span></p>" if folder else "</p>"),
-        _answer(plane) if plane or not (ages or entry.analysis.biometry or entry.analysis.heart) else "",
+        _answer(plane) if plane or not (ages or others) else "",
         _subplanes(entry.analysis.subplane),
         _age(*ages[0]) if len(ages) == 1 else "",
         f'<p class="facts">{" · ".join(f"<span>{safe(fact)}</span>" for fact in facts)}</p>' if facts else "",

@@ -19,6 +19,7 @@ from fetalclip.result.analysis import (
 from fetalclip.result.biometry import Measurement, Segmentation
 from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, View
 from fetalclip.result.heart import NOT_FOUR_CHAMBERS, Finding, HeartScore, KeyFrame
+from fetalclip.result.probe import ProbeAnswer
 from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check, PictureQuality
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Measurement",
     "PictureQuality",
     "PlaneScores",
+    "ProbeAnswer",
     "Provenance",
     "Segmentation",
     "View",

@@ -10,6 +10,7 @@ from typing import Any
 from fetalclip.clinical.age import EstimatedAge
 from fetalclip.result.biometry import Measurement
 from fetalclip.result.heart import HeartScore
+from fetalclip.result.probe import ProbeAnswer
 from fetalclip.result.quality import Check
 
 SCHEMA = "fetalclip.analysis/1"
@@ -191,6 +192,7 @@ class Analysis:
         biometry_age: the age whose WHO median is the measured head; None where no head was measured.
         quality: the checks of image quality, for the exam; None where nothing was asked or no plane is certain.
         heart: what a heart head says of a clip; None where none was asked, or could be.
+        probes: what each probe says; None where none was asked.
     """
 
     input: InputInfo
@@ -204,6 +206,7 @@ class Analysis:
     biometry_age: AgeEstimate | None = None
     quality: tuple[Check, ...] | None = None
     heart: HeartScore | None = None
+    probes: tuple[ProbeAnswer, ...] | None = None
 
     @property
     def measured(self) -> tuple[Measurement, ...]:
@@ -221,6 +224,7 @@ class Analysis:
             "gestational_age_biometry": _age(self.biometry_age),
             "biometry": None if self.biometry is None else [one.to_dict() for one in self.measured],
             "heart": None if self.heart is None else self.heart.to_dict(),
+            "probes": None if self.probes is None else [one.to_dict() for one in self.probes],
             "warnings": list(self.warnings),
             "error": self.error,
             "provenance": self.provenance.to_dict() if self.provenance else None,

@@ -6,7 +6,7 @@ from fetalclip.tasks.biometry import BiometryTask, biometry_age
 from fetalclip.tasks.planes import PlaneRule, PlaneTask
 from fetalclip.tasks.subplanes import SubplaneRule, SubplaneTask
 
-TASKS = ("planes", "age", "biometry", "heart")  # sub-planes come with planes
+TASKS = ("planes", "age", "biometry", "heart", "probes")  # sub-planes come with planes
 
 __all__ = [
     "TASKS",
