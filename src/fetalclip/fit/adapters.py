@@ -2,8 +2,8 @@
 
 Each adapted matrix W stays as it is and B A of a low rank is added to it; B starts at zero (Hu et al. 2021, arXiv
 2106.09685). The adapters are peft's. It adapts ``nn.Linear`` and ``nn.Conv2d``, so while they are there the joint
-projection of an attention and the 1 x 1 convolutions of an EfficientNet are shown to it as such layers, on the very same
-parameters. `Adapters.merge` adds B A into them and puts the tower's own modules back: what is left needs no peft.
+projection of an attention and the 1 x 1 convolutions of an EfficientNet are shown to it as such layers, on the very
+same parameters. `Adapters.merge` adds B A into them and puts the tower's own modules back: what is left needs no peft.
 
 Depthwise convolutions, norms and the projection into the joint space are not adapted: the head follows the latter, and
 the others hold few numbers.
@@ -55,7 +55,8 @@ class _ShownAttention(Attention):
     def __init__(self, own: Attention) -> None:
         nn.Module.__init__(self)
         self.heads, self.out_proj = own.heads, own.out_proj
-        self.in_proj = nn.Linear(*reversed(own.in_proj_weight.shape), device="meta")
+        out, into = own.in_proj_weight.shape
+        self.in_proj = nn.Linear(into, out, device="meta")
         self.in_proj.weight, self.in_proj.bias = own.in_proj_weight, own.in_proj_bias
 
     def project(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fine-tuning by the one loop: a tower and a linear head on one's own labelled pictures, whole, by LoRA, or the head alone.
+"""Fine-tuning by the one loop: a tower and a linear head on one's own labelled pictures, all of it or a part.
 
 The epoch is chosen by the loss of held-out patients, and on them a temperature or an interval is found; what comes out
 is a model folder whose head is a probe (`fetalclip.models.probe_head`).
@@ -7,29 +7,29 @@ is a model folder whose head is a probe (`fetalclip.models.probe_head`).
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fetalclip.api import FetalCLIP
 from fetalclip.disk import replacing
-from fetalclip.errors import BadRecipe, BadValue, OutputError
-from fetalclip.fit.finetune_data import STORE, LabelledBatch, LabelledBatches, Squares
-from fetalclip.fit.finetune_folder import write_model
+from fetalclip.errors import BadValue, OutputError
+from fetalclip.fit.finetune_data import LabelledBatch, LabelledBatches, Squares
+from fetalclip.fit.finetune_folder import scores, write_model
 from fetalclip.fit.finetune_net import Start, TunedNet, open_start, parameter_groups
 from fetalclip.fit.finetune_recipe import FinetuneRecipe
-from fetalclip.fit.finetune_table import Table, prepared_sides, read_table
+from fetalclip.fit.finetune_table import prepared_sides, read_table
 from fetalclip.fit.run import Run
 from fetalclip.frame import Pixels
 from fetalclip.memory import keep_freed_memory
-from fetalclip.metrics import Reals, confusion_matrix, macro_f1
+from fetalclip.metrics import Reals
 from fetalclip.preprocess.pipeline import normalise
 from fetalclip.tasks.prompted import softmax
 
@@ -161,16 +161,26 @@ def finetune(recipe: FinetuneRecipe, out: Path, resume: bool = True, say: Say = 
     sides = prepared_sides(table, recipe, start.normalisation.image_size, out / "cache")
     training = FinetuneTraining(recipe, start, *sides, len(table.classes), out)
     counts = training.counts
-    say(f"{recipe.model.method}: {counts['learned']} numbers learned beside a tower of {counts['tower']}, "
-        f"{counts['head']} of the head")  # fmt: skip
+    learned = f"{counts['learned']} parameters of {counts['tower']}" if recipe.model.method != "lora" else (
+        f"{counts['learned']} parameters of adapters beside {counts['tower']}")  # fmt: skip
+    say(f"{recipe.model.method}: {learned} of the tower, {counts['head']} of the head")
     training.resume()
     training.start({"parameters": counts, "start_sha256": start.sha256, **table.counts()})
     training.epochs()
     if (out / MODEL / "config.json").is_file():  # it appears whole, so it is this run's
         return out / MODEL
-    epoch = training.take_best()
+    made = {"epoch": training.take_best(), "parameters": counts, "start": start.name, **training.made_with}
     training.net.finish()
-    return write_model(recipe, start, training, table, epoch, out / MODEL)
+    return write_model(recipe, start, (training.net, sides[1]), table, made, out / MODEL)
+
+
+def class_weights(targets: npt.NDArray[Any], classes: int, balance: float) -> Tensor:
+    """(classes,) weights of the loss: one over a class's share, to the power of ``balance``; 1 for the mean picture."""
+    if not classes:
+        return torch.ones(0)
+    counts = np.bincount(np.asarray(targets, np.int64), minlength=classes)
+    weights = (len(targets) / np.maximum(counts, 1)) ** balance
+    return torch.from_numpy(weights / (weights * counts).sum() * len(targets)).float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +214,7 @@ def train_end_to_end(
     epochs: int = 20,
     recipe: FinetuneRecipe | None = None,
 ) -> Tuned:
-    """Train a whole tower and a linear head on a few labelled squares, in memory: what few-shot probes are held against.
+    """Train a whole tower and a linear head on a few labelled squares, in memory: what few-shot probes are up against.
 
     Nothing is held out, so nothing is chosen: the last epoch is what comes out.
 

@@ -1,4 +1,4 @@
-"""Labelled pictures in memory for a fine-tuning, who is held out of them, and their batches.
+"""Labelled pictures in memory for a fine-tuning, and their batches.
 
 Pictures go through the same ``prepare`` as at inference, once: those that are trained on a little larger than the tower
 sees them, so that augmentation has something to zoom into, those that are chosen by exactly as the tower sees them.
@@ -7,7 +7,6 @@ sees them, so that augmentation has something to zoom into, those that are chose
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from torch import Tensor
 
 import fetalclip.io as io
 from fetalclip.disk import replacing
-from fetalclip.errors import BadRecipe
 from fetalclip.fit.finetune_recipe import FinetuneRecipe
 from fetalclip.frame import Pixels
 from fetalclip.preprocess import prepare
@@ -72,8 +70,7 @@ def prepare_squares(
     paths: Sequence[Path],
     targets: Targets,
     spacings: Sequence[tuple[float, float] | None],
-    side: int,
-    overlay: str,
+    shown: tuple[int, str],
     cache: Path | None = None,
 ) -> Squares:
     """Read and prepare every picture.
@@ -82,22 +79,21 @@ def prepare_squares(
         paths: N pictures.
         targets: (N,) of them.
         spacings: mm per native pixel (x, y) of each, None where unknown.
-        side: of the squares, pixels.
-        overlay: what is done with burned-in text.
+        shown: side of the squares, pixels, and what is done with burned-in text.
         cache: folder for the prepared pictures, or None.
 
     Raises:
         InputError: a picture that cannot be read.
     """
     told = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    key = hashlib.sha256(repr((_FORMAT, side, overlay, told, list(spacings))).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((_FORMAT, shown, told, list(spacings))).encode()).hexdigest()[:16]
     file = None if cache is None else cache / f"labelled-{key}.npz"
     if file is not None and file.is_file():
         with np.load(file, allow_pickle=False) as kept:
             return Squares(kept["pictures"], targets, kept["spacings"])
 
     def made(path: Path, spacing: tuple[float, float] | None) -> tuple[Pixels, float]:
-        ready = prepare(io.read(path, mm_per_pixel=spacing), side, overlay)
+        ready = prepare(io.read(path, mm_per_pixel=spacing), *shown)
         return ready.pixels, float("nan") if ready.mm_per_pixel is None else ready.mm_per_pixel[0]
 
     pairs = []
@@ -143,56 +139,3 @@ class LabelledBatches:
         seen, scale = augment(pictures, self.side, self.recipe.augment, seeds)
         logs = torch.from_numpy(self.squares.spacings[rows]).float().log() - scale.log()
         return LabelledBatch(seen, torch.from_numpy(np.asarray(self.squares.targets[rows])), logs)
-
-
-def held_out(labels: Sequence[str] | Array, groups: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which pictures are held out to choose by: whole groups, about the same share of every class or size.
-
-    Args:
-        labels: (n,) classes as texts, or numbers.
-        groups: (n,) patients.
-        share: of the pictures, 0 to 1.
-        seed: another one holds out others.
-
-    Raises:
-        BadRecipe: a class of one patient only, or fewer than two patients.
-    """
-    order = sorted(set(groups), key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).hexdigest())
-    if len(order) < 2:
-        raise BadRecipe(f"labelled pictures of {len(order)} patients", "two or more: one is held out to choose by")
-    if isinstance(labels, np.ndarray):
-        held = _spread(labels, groups, order, share)
-    else:
-        held = _stratified(labels, groups, order, share)
-    return np.array([group in held for group in groups])
-
-
-def _spread(numbers: Array, groups: Sequence[str], order: Sequence[str], share: float) -> set[str]:
-    """One of every few groups along their mean number."""
-    values: dict[str, list[float]] = defaultdict(list)
-    for group, number in zip(groups, numbers, strict=True):
-        values[group].append(float(number))
-    rows = sorted(order, key=lambda group: float(np.mean(values[group])))
-    size = min(max(2, round(1 / share)), len(rows))
-    blocks = [rows[start : start + size] for start in range(0, len(rows) - size + 1, size)]
-    return {min(block, key=order.index) for block in blocks}
-
-
-def _stratified(labels: Sequence[str], groups: Sequence[str], order: Sequence[str], share: float) -> set[str]:
-    """Groups until each class has its share, the rarest class first; every class keeps a group on both sides."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)  # class to pictures of each group
-    for label, group in zip(labels, groups, strict=True):
-        counts[label][group] += 1
-    if single := sorted(label for label, found in counts.items() if len(found) < 2):
-        found = f"pictures of {single[0]!r:.60} of one patient only"
-        raise BadRecipe(found, "two patients of every class: one is held out to choose by", "more patients, or no such rows")
-    held: set[str] = set()
-    for label in sorted(counts, key=lambda name: (sum(counts[name].values()), name)):
-        mine = counts[label]
-        for group in (group for group in order if group in mine and group not in held):
-            have = sum(mine[one] for one in held)
-            if have and have >= share * sum(mine.values()):
-                break
-            if all(set(found) - held - {group} for found in counts.values()):
-                held.add(group)
-    return held

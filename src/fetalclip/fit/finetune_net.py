@@ -44,6 +44,7 @@ class Start:
     Attributes:
         name, sha256: of the model; the latter of its embeddings, empty for ``imagenet``.
         license: of its weights.
+        cleaning: of its texts, as its config names it; empty for none.
         model, tokenizer: towers and words.
         normalisation: how pictures are shown to the tower.
     """
@@ -51,6 +52,7 @@ class Start:
     name: str
     sha256: str
     license: str
+    cleaning: str
     model: DualEncoder
     tokenizer: Tokenizer
     normalisation: Normalisation
@@ -91,7 +93,9 @@ def _started(model: FetalCLIP) -> Start:
     own = copy.copy(encoder.model)  # the same text tower, another image tower
     own._modules = {**encoder.model._modules, "visual": copy.deepcopy(encoder.model.visual).float()}
     sha256 = encoder.embedding_sha256
-    return Start(model.card.name, sha256, model.card.license, own, encoder.tokenizer, encoder.normalisation)
+    card = model.card
+    cleaning = str(card.config.get("tokenizer", {}).get("cleaning") or "")
+    return Start(card.name, sha256, card.license, cleaning, own, encoder.tokenizer, encoder.normalisation)
 
 
 def _imagenet(size: int) -> Start:
@@ -103,7 +107,7 @@ def _imagenet(size: int) -> Start:
     load_imagenet(model.visual)
     with torch.no_grad():
         model.visual.proj.weight.copy_(torch.eye(HEAD_CHANNELS))
-    return Start(IMAGENET, "", "Apache-2.0", model, tokenizer, Normalisation(size, MEAN, STD, MIRROR))
+    return Start(IMAGENET, "", "Apache-2.0", "", model, tokenizer, Normalisation(size, MEAN, STD, MIRROR))
 
 
 class TunedNet(nn.Module):
@@ -140,7 +144,7 @@ class TunedNet(nn.Module):
         named = [(name, p) for name, p in tower.named_parameters() if p.requires_grad]
         self.plain = [p.ndim < 2 or "positional" in name for name, p in named]  # no weight decay
         self.learned = nn.ParameterList(p for _, p in named)
-        self.told, self.classes = bool(recipe.data.spacing), classes
+        self.told, self.classes = recipe.data.spacing, classes
         self.head = nn.Linear(seen.shape[1] + self.told, classes or 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -22,22 +22,20 @@ class FinetuneData:
     """What is trained on.
 
     Attributes:
-        table: CSV or Parquet file with ``path`` or ``filename``, the label, optionally ``patient`` and ``split`` or
-            ``fold``; rows on its test side are never read.
+        table: CSV or Parquet file with ``path`` or ``filename``, the label, optionally the patient, ``split`` and
+            ``mm_per_pixel``; rows on its test side are never read.
         root: folder that relative paths start from; empty for the table's own.
-        label, patient: columns.
-        spacing: table with ``filename`` and ``mm_per_pixel`` (or ``mm_per_pixel_x`` and ``mm_per_pixel_y``) that the
-            head of a number is told, the same table if it has them; empty for none. A size in millimetres cannot be
-            seen without it.
+        label, patient: columns; empty takes the usual ones (`fetalclip.data.labelled`).
+        spacing: the head of a number is told ``mm_per_pixel`` too: a size in millimetres cannot be seen without it.
         overlay: what is done with burned-in text, ``mask`` or ``keep``.
         validate: share of the patients that are held out to choose by; a split in the table goes before it.
     """
 
     table: str = ""
     root: str = ""
-    label: str = "label"
-    patient: str = "patient"
-    spacing: str = ""
+    label: str = ""
+    patient: str = ""
+    spacing: bool = False
     overlay: str = "mask"
     validate: float = 0.2
 
@@ -121,7 +119,7 @@ class FinetuneRecipe:
         if min(optim.rate_tower, optim.rate_head, optim.weight_decay) < 0 or optim.clip <= 0 or optim.warmup_steps < 0:
             raise BadRecipe("a negative rate, decay or warm-up, or a clip that is not above 0", "0 or more")
         if not 0 < self.data.validate < 1:
-            raise BadRecipe(f"data.validate = {self.data.validate:g}", "a share above 0 and below 1", "data.validate=0.2")
+            raise BadRecipe(f"data.validate = {self.data.validate:g}", "a share between 0 and 1", "data.validate=0.2")
         if not 0 <= optim.smoothing < 1 or not 0 <= optim.balance <= 1:
             raise BadRecipe(f"optim.smoothing = {optim.smoothing:g}, balance = {optim.balance:g}", "0 to 1")
         if model.frozen_blocks < 0 or (model.image_size and not 32 <= model.image_size <= 1024):
