@@ -158,7 +158,7 @@ def finetune(recipe: FinetuneRecipe, out: Path, resume: bool = True, say: Say = 
     table = read_table(recipe)
     start = open_start(recipe)
     say(table.told())
-    sides = prepared_sides(table, recipe, start.normalisation.image_size, out / "cache")
+    sides = prepared_sides(table, recipe, start.normalisation.image_size, out.parent / "cache")
     training = FinetuneTraining(recipe, start, *sides, len(table.classes), out)
     counts = training.counts
     learned = f"{counts['learned']} parameters of {counts['tower']}" if recipe.model.method != "lora" else (
