@@ -89,6 +89,25 @@ class Card:
         }
 
 
+def labels_seen(card: Card, dataset: str) -> tuple[str, ...] | None:
+    """Labels of a data set's training side that a model was told in its own training.
+
+    Args:
+        card: the model's.
+        dataset: name of the data set.
+
+    Returns:
+        Of ``plane`` and ``subplane``; empty where it never saw them, None where its card does not tell.
+    """
+    training = card.config.get("training")
+    if not isinstance(training, Mapping) or not isinstance(training.get("data"), Mapping):
+        return None
+    if dataset not in training["data"]:
+        return ()
+    told = training.get("labels", ["plane", "subplane"])
+    return tuple(str(label) for label in told) if isinstance(told, list) else None
+
+
 def list_cards() -> list[Card]:
     """Every model known by name, bundled or in the cache folder, the default first, then by name.
 

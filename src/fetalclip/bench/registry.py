@@ -116,6 +116,24 @@ PROTOCOLS: dict[str, Protocol] = {
             for simulated clips the curve over severity. Intervals are by patient.""",
             "fetalclip.bench.heart",
         ),
+        Protocol(
+            "probe",
+            "Linear probe",
+            """A linear probe on the frozen encoder, with intervals.
+
+            Learned from all training patients of FETAL_PLANES_DB, scored on the test patients: planes and sub-planes,
+            burned-in text masked. Further models by --with, each with whether it has seen these labels before.""",
+            "fetalclip.bench.probe",
+        ),
+        Protocol(
+            "few-shot",
+            "Label efficiency",
+            """What is learned from a few patients of each class, with intervals.
+
+            Support sets from FETAL_PLANES_DB's training side, the same for every model; scored on the test patients:
+            the curve of each model, their paired differences, and by --end-to-end the whole tower trained on the same.""",
+            "fetalclip.bench.few_shot",
+        ),
     )
 }
 

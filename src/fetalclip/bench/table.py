@@ -158,6 +158,23 @@ class Differences:
         }
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A score against how much was learned from.
+
+    Attributes:
+        name: of the line.
+        points: (amount, score) in rising order of the amount.
+    """
+
+    name: str
+    points: tuple[tuple[float, Estimate], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"name": self.name, "points": [{"at": at, **numbers(found)} for at, found in self.points]}
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """What a paired comparison needs: the rows that were scored, and the scores as functions of chosen rows.
@@ -191,6 +208,7 @@ class BenchResult:
         risk_coverage: of the same, the share of wrong answers among the surest ones; empty without probabilities.
         subgroups: by machine, operator or age band.
         differences: estimates and truths of a protocol that measures a number, or None.
+        curves: scores against how much was learned from.
         scored: for `fetalclip.bench.versus`; not in the JSON.
     """
 
@@ -205,6 +223,7 @@ class BenchResult:
     risk_coverage: tuple[RiskPoint, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
     differences: Differences | None = None
+    curves: tuple[Curve, ...] = ()
     scored: Scored | None = None
 
     def __getitem__(self, name: str) -> Metric:
@@ -230,6 +249,7 @@ class BenchResult:
             "risk_coverage": [point.to_dict() for point in self.risk_coverage],
             "subgroups": [part.to_dict() for part in self.subgroups],
             "differences": self.differences.to_dict() if self.differences else None,
+            "curves": [curve.to_dict() for curve in self.curves],
         }
 
     def table(self) -> Table:

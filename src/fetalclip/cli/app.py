@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fetalclip import __version__
-from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, growth, info, models, release, train
+from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, growth, info, models, probe, release, train
 from fetalclip.cli.output import Voice, printable, silence
 from fetalclip.errors import FetalclipError
 
@@ -66,6 +66,7 @@ models.app.command("release", no_args_is_help=True)(release.release)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("train", no_args_is_help=True)(train.train)
+app.command("probe", no_args_is_help=True)(probe.probe)
 app.add_typer(bench.app, name="bench")
 
 

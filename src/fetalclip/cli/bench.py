@@ -12,6 +12,7 @@ from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
 from fetalclip.cli.bench_heart import heart
 from fetalclip.cli.bench_masks import MASK_COMMANDS
+from fetalclip.cli.bench_probe import PROBE_COMMANDS
 from fetalclip.cli.bench_quality import quality
 from fetalclip.cli.bench_run import Task, folder, perform
 from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Side, Versus, WriteCard
@@ -242,6 +243,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "quality": quality,
     "heart": heart,
     **MASK_COMMANDS,
+    **PROBE_COMMANDS,
 }
 for _protocol in PROTOCOLS.values():
     _command = _OWN.get(_protocol.name) or _plain(_protocol)

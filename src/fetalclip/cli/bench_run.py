@@ -114,7 +114,7 @@ def folder(path: Path | None, option: str) -> Path:
 
 def _tell(task: Task, result: BenchResult, options: Sequence[str], voice: Voice) -> None:
     """The table or JSON on stdout; plot, page and card where asked; missed goals on stderr."""
-    if task.plot is not None and not (result.reliability or result.differences):
+    if task.plot is not None and not (result.reliability or result.differences or result.curves):
         raise UsageError(
             '--plot of answers without "scores"', '"scores": [{class: probability}, ...] in the file', "no --plot"
         )
@@ -136,7 +136,8 @@ def _tell(task: Task, result: BenchResult, options: Sequence[str], voice: Voice)
 
 
 def _draw(path: Path, result: BenchResult) -> None:
-    from fetalclip.report.bench import calibration_facts, difference_facts
+    from fetalclip.report.bench import calibration_facts, curve_facts, difference_facts
+    from fetalclip.report.curves import draw_curves
     from fetalclip.report.plots import draw_differences
     from fetalclip.report.reliability import draw_reliability
 
@@ -145,6 +146,8 @@ def _draw(path: Path, result: BenchResult) -> None:
     with files.whole(path, "--plot") as temporary:
         if result.differences is not None:
             temporary.write_bytes(draw_differences(told["differences"], head, difference_facts(told), "png"))
+        elif result.curves:
+            temporary.write_bytes(draw_curves(told["curves"], title(result.protocol), curve_facts(told), "png"))
         else:
             picture = draw_reliability(result.reliability, head, calibration_facts(told))
             picture.save(temporary, format="PNG")

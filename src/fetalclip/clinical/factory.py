@@ -165,7 +165,7 @@ class CaptionFactory:
                 dropped.append(name)
                 text, tokens = self._joined(pieces, separator, said, limit)
         if tokens > limit:
-            text = self._finish(" and ".join("the " + min(wording.VIEWS[view], key=len) for view in said.views))
+            text = self._finish(" and ".join("the " + min(wording.views(view), key=len) for view in said.views))
             tokens = self._measure(text)
         if tokens > limit:
             raise InputError(
@@ -236,7 +236,7 @@ class CaptionFactory:
         return self._pick(wording.OPENINGS).replace("{kind}", kind).replace("{what}", what)
 
     def _views(self, said: Record, between: str) -> str:
-        return between.join(self._pick(wording.VIEWS[view]) for view in said.views)
+        return between.join(self._pick(wording.views(view)) for view in said.views)
 
     def _clause(self, table: Mapping[str, tuple[str, ...]], name: str, said: Record) -> str:
         value = self._value(name, said)

@@ -115,4 +115,7 @@ REJECTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+UNNAMED = "scan"
+"""Stands for the plane where captions are not to say it."""
+
 MACHINES: tuple[str, ...] = ("Voluson E6", "Voluson S10", "Aloka")

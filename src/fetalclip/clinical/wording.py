@@ -6,7 +6,7 @@ its article where a sentence needs one, ``{findings}`` as given. An adjunct star
 
 from __future__ import annotations
 
-from fetalclip.clinical.vocabulary import PLANES
+from fetalclip.clinical.vocabulary import PLANES, UNNAMED
 
 _MORE_VIEWS: dict[str, tuple[str, ...]] = {
     "abdomen": (
@@ -25,6 +25,14 @@ _MORE_VIEWS: dict[str, tuple[str, ...]] = {
 }
 VIEWS: dict[str, tuple[str, ...]] = {plane: (*words, *_MORE_VIEWS[plane]) for plane, words in PLANES.items()}
 """Every way to name a view: the training vocabulary and more."""
+
+_UNNAMED_VIEWS: tuple[str, ...] = ("fetus", "fetal anatomy", "unborn child", "fetus in the womb", "fetal body")
+
+
+def views(plane: str) -> tuple[str, ...]:
+    """Every way to name a view; of ``UNNAMED`` words that fit any."""
+    return _UNNAMED_VIEWS if plane == UNNAMED else VIEWS[plane]
+
 
 KINDS: tuple[str, ...] = (
     "an ultrasound image",

@@ -13,7 +13,7 @@ from torch import Tensor
 from fetalclip.clinical.captions import Facts, truth
 from fetalclip.clinical.factory import Measure
 from fetalclip.clinical.sampling import Sampler
-from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES
+from fetalclip.clinical.vocabulary import KNOWN, PLANES, SUBPLANES, UNNAMED
 from fetalclip.fit.corpus import NOT_ULTRASOUND, Corpus, Item
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.ruler import log_pixels
@@ -28,6 +28,7 @@ class Batch:
 
     Attributes:
         pictures: grey (B, S, S) in 0-1, augmented.
+        again: the same pictures augmented otherwise, or None.
         texts: T captions: B of the pictures in order, then foreign ones, then rivals; then A heads of some age.
         positive: (B, T) bool, caption is true of picture; the A last captions are left out.
         unknown: (B, T) bool, the picture's row does not tell; never where ``positive``.
@@ -38,6 +39,7 @@ class Batch:
     """
 
     pictures: Tensor
+    again: Tensor | None
     texts: list[str]
     positive: Tensor
     unknown: Tensor
@@ -111,10 +113,14 @@ class Batches:
     def _batch(self, rows: np.ndarray, epoch: int, step: int) -> Batch:
         recipe, optim = self.recipe, self.recipe.optim
         seed = (recipe.seed * 1_000 + epoch) * 100_000 + step
-        pictures = torch.from_numpy(self.corpus.pictures[rows]).float().div_(255)
+        stored, again = torch.from_numpy(self.corpus.pictures[rows]).float().div_(255), None
         seeds = [(seed * 1_000_003 + place) & (2**63 - 1) for place in range(len(rows))]
-        pictures, scale = augment(pictures, recipe.model.image_size, recipe.augment, seeds)
-        known = [_scaled(self.corpus.items[i].facts, float(s)) for i, s in zip(rows, scale, strict=True)]
+        pictures, scale = augment(stored, recipe.model.image_size, recipe.augment, seeds)
+        if optim.self_weight:
+            others = [~s & (2**63 - 1) for s in seeds]
+            again, _ = augment(stored, recipe.model.image_size, recipe.augment, others)
+        facts = [stripped(self.corpus.items[i].facts, recipe.strip) for i in rows]
+        known = [_scaled(one, float(s)) for one, s in zip(facts, scale, strict=True)]
         self.sampler.seed(seed)
         captions = [self.sampler.caption(facts) for facts in known]
         captions += self.sampler.foreign(FOREIGN, optim.foreign_texts)
@@ -126,7 +132,7 @@ class Batches:
         aged = self.sampler.ages(known, optim.age_texts)
         texts = [text for text, _ in [*captions, *aged]]
         sizes = _sizes([self.corpus.items[i] for i in rows], scale), log_pixels([said for _, said in aged])
-        return Batch(pictures, texts, positive, unknown, *sizes, known, rivals)
+        return Batch(pictures, again, texts, positive, unknown, *sizes, known, rivals)
 
 
 def truths(known: Sequence[Facts], said: Sequence[Facts]) -> tuple[Tensor, Tensor]:
@@ -139,6 +145,13 @@ def truths(known: Sequence[Facts], said: Sequence[Facts]) -> tuple[Tensor, Tenso
     table = [[truth(claim, facts) for claim in said] for facts in known]
     positive = torch.tensor([[cell is True for cell in row] for row in table])
     return positive, torch.tensor([[cell is None for cell in row] for row in table])
+
+
+def stripped(facts: Facts, labels: Sequence[str]) -> Facts:
+    """Facts without the labels that captions are not to say."""
+    if "plane" in labels:
+        return replace(facts, plane=UNNAMED if facts.plane in PLANES else facts.plane, subplane=None)
+    return replace(facts, subplane=None) if "subplane" in labels else facts
 
 
 def _scaled(facts: Facts, scale: float) -> Facts:

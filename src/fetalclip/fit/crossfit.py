@@ -89,7 +89,7 @@ def _write(
     readme = f"# {recipe.name}\n\n{recipe.summary}\n\nLicence: {recipe.license}\n\n```json\n"
     readme += json.dumps(config["results"], indent=1) + "\n```\n"
     folder = save_folder(training.model, training.tokenizer, config, out / "model", readme)
-    if recipe.objective == "supervised" or HC18_VALIDATION in recipe.data.hc18_folds:
+    if recipe.strip or recipe.objective == "supervised" or HC18_VALIDATION in recipe.data.hc18_folds:
         return folder
     try:
         rule = fit_to(score_heads(load(folder), recipe.data.root, HC18_VALIDATION))
@@ -123,7 +123,9 @@ def _config(training: Training, recipe: Recipe, found: Calibration | None, held:
             **({"classes": list(rule.classes)} if supervised else {}),
         },
         **_subplanes(found, supervised),
+        **_answers(recipe),
         "training": {
+            "labels": [label for label in ("plane", "subplane") if not {label, "plane"} & set(recipe.strip)],
             "recipe": _portable(recipe),
             **training.made_with,
             "data": trained_on(recipe.data),
@@ -142,6 +144,13 @@ def _portable(recipe: Recipe) -> dict[str, Any]:
         path = Path(told["data"][name])
         told["data"][name] = path.name if path.is_absolute() else told["data"][name]
     return told
+
+
+def _answers(recipe: Recipe) -> dict[str, Any]:
+    """The ``tasks`` of ``config.json``: a text that no picture was ever told by names nothing."""
+    if not recipe.strip:
+        return {}
+    return {"tasks": ["probes"] if "plane" in recipe.strip else ["planes", "probes"]}
 
 
 def _subplanes(found: Calibration | None, supervised: bool) -> dict[str, Any]:

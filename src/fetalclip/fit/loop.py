@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fetalclip.clinical.sampling import texts as caption_texts
 from fetalclip.clinical.vocabulary import KNOWN, SUBPLANES
@@ -19,7 +20,7 @@ from fetalclip.errors import BadRecipe
 from fetalclip.fit.batches import Batch, Batches
 from fetalclip.fit.corpus import Corpus
 from fetalclip.fit.heldout import HeldOut, look
-from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
+from fetalclip.fit.objectives import contrastive, other_view, rivalry, sizing, supervised
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.ruler import Ruler, likeness
 from fetalclip.fit.run import Run
@@ -63,10 +64,11 @@ class Training(Run):
         self.tokenizer, self.model = build(recipe)
         self.batches = Batches(corpus, recipe, lambda text: self.tokenizer.count([text])[0])
         self.ruler = Ruler(recipe.model.embed_dim).to(self.device)
+        self.views = views_head(recipe.model.embed_dim).to(self.device) if recipe.optim.self_weight else None
         self.model.to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, self.ruler, recipe), betas=(0.9, 0.98), eps=1e-6, fused=True
+            parameter_groups(self.model, self.ruler, recipe, self.views), betas=(0.9, 0.98), eps=1e-6, fused=True
         )
         self.steps = len(self.batches)
         if not (resume and self.resume()) and recipe.objective == "contrastive":
@@ -76,8 +78,9 @@ class Training(Run):
             raise BadRecipe(f"a batch of {recipe.optim.batch} pictures", "no more than an epoch has", "optim.batch=16")
 
     def modules(self) -> dict[str, nn.Module]:
-        """The two towers, and the ruler of sizes."""
-        return {"model": self.model, "ruler": self.ruler}
+        """The two towers, the ruler of sizes, and what views are compared by."""
+        views = {} if self.views is None else {"views": self.views}
+        return {"model": self.model, "ruler": self.ruler, **views}
 
     def epoch_batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch."""
@@ -110,14 +113,24 @@ class Training(Run):
             return supervised(logits[:, : len(KNOWN)], planes) + supervised(logits[:, len(KNOWN) :], subplanes)
         texts = self._texts(batch.texts)
         positive, unknown = batch.positive.to(self.device), batch.unknown.to(self.device)
-        seen, scale, optim = self.model.encode_image(images), self.model.logit_scale.exp(), self.recipe.optim
+        raw, scale, optim = self.model.encode_image(images, False), self.model.logit_scale.exp(), self.recipe.optim
+        seen = F.normalize(raw, dim=-1)
         end = positive.shape[1]
         loss, rivals = contrastive(seen, texts[:end], scale, positive, unknown), slice(batch.rivals, end)
         if batch.rivals < end:
             loss = loss + optim.rival_weight * rivalry(seen, texts[rivals], scale, positive[:, rivals])
         if end < len(texts):
             loss = loss + optim.age_weight * self._sizing(seen, texts[end:], batch)
+        if batch.again is not None:
+            loss = loss + optim.self_weight * self._other_view(raw, batch.again)
         return loss
+
+    def _other_view(self, raw: Tensor, again: Tensor) -> Tensor:
+        """Raw embeddings of the pictures against those of the same pictures augmented otherwise."""
+        assert self.views is not None
+        others = self.model.encode_image(normalise(again.to(self.device), MEAN, STD), False)
+        first, second = (F.normalize(self.views(x), dim=-1) for x in (raw, others))
+        return other_view(first, second, self.recipe.optim.self_temperature)
 
     def _sizing(self, seen: Tensor, texts: Tensor, batch: Batch) -> Tensor:
         """Heads and captions of ages against each other and against the ruler."""
@@ -178,10 +191,18 @@ def build(recipe: Recipe) -> tuple[Tokenizer, DualEncoder]:
     return tokenizer, model
 
 
-def parameter_groups(model: DualEncoder, ruler: Ruler, recipe: Recipe) -> list[dict[str, Any]]:
+def views_head(width: int) -> nn.Sequential:
+    """What views are compared by, so that the embedding itself may keep what augmentation changes."""
+    return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.ReLU(), nn.Linear(2 * width, 128))
+
+
+def parameter_groups(
+    model: DualEncoder, ruler: Ruler, recipe: Recipe, views: nn.Module | None = None
+) -> list[dict[str, Any]]:
     """Trained parameters by tower; no weight decay on norms, biases, tables of one dimension and the scale."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in [*model.named_parameters(), *ruler.named_parameters(prefix="ruler")]:
+    more = [] if views is None else list(views.named_parameters(prefix="views"))
+    for name, parameter in [*model.named_parameters(), *ruler.named_parameters(prefix="ruler"), *more]:
         if not parameter.requires_grad:
             continue
         rate = recipe.optim.rate_image if name.startswith("visual.") else recipe.optim.rate_text

@@ -51,6 +51,25 @@ def rivalry(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor) -> T
     return _spread(scale * images[shown] @ texts.T, positive[shown])
 
 
+def other_view(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """How well another view of the same picture is told from views of the other pictures (SimCLR's NT-Xent).
+
+    Chen et al. 2020 (arXiv 2002.05709); beside captions as in SLIP (Mu et al. 2021, arXiv 2112.12750).
+
+    Args:
+        first, second: (B, D) unit length, row i of both of one picture.
+        temperature: divides the cosines.
+
+    Returns:
+        Scalar.
+    """
+    views, n = torch.cat([first, second]), len(first)
+    logits = views @ views.T / temperature  # (2B, 2B)
+    logits = logits.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=logits.device), -torch.inf)
+    partner = torch.arange(2 * n, device=logits.device).roll(n)
+    return F.cross_entropy(logits, partner)
+
+
 def sizing(images: Tensor, texts: Tensor, scale: Tensor, likeness: Tensor) -> Tensor:
     """How well the captions whose age and spacing fit a head's size are told from the others.
 

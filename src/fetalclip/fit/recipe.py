@@ -86,6 +86,8 @@ class OptimRecipe:
         age_texts: such captions in each batch, held against the size of its heads; 0 leaves sizes out of the training.
         age_weight: weight of telling which of them fit.
         age_width: how far sizes may differ to fit, as a standard deviation of their logarithm.
+        self_weight: weight of telling another view of the same picture from the other pictures; 0 draws no other view.
+        self_temperature: divides the cosines of those views.
     """
 
     epochs: int = 10
@@ -104,6 +106,8 @@ class OptimRecipe:
     age_texts: int = 16
     age_weight: float = 1.0
     age_width: float = 0.04
+    self_weight: float = 0.0
+    self_temperature: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class Recipe:
         objective: ``contrastive`` (pictures and captions) or ``supervised`` (a plain cross-entropy head).
         targets: ``true`` (every caption of the batch that is true of a picture is a positive and those of unknown
             truth are left out) or ``diagonal`` (only a picture's own caption is).
+        strip: labels that no caption says, ``plane`` (and with it the sub-plane) or ``subplane``: for an encoder that
+            is to learn them from few examples later.
         seed: seed of everything random.
         crossfit_folds: folds held out one after the other, to choose temperature and thresholds; empty for none.
     """
@@ -124,6 +130,7 @@ class Recipe:
     license: str = "CC-BY-4.0"
     objective: str = "contrastive"
     targets: str = "true"
+    strip: tuple[str, ...] = ()
     seed: int = 20
     crossfit_folds: tuple[int, ...] = ()
     data: DataRecipe = field(default_factory=DataRecipe)
@@ -143,12 +150,32 @@ class Recipe:
             raise BadRecipe(f"fold {self.data.validate_fold} both trained and validated on", "a fold on one side only")
         if -1 in self.data.train_folds or 0 in self.data.hc18_folds:
             raise BadRecipe("a test fold among the training folds", "FETAL_PLANES_DB folds 0-4, HC18 folds 1-4")
+        _check_strip(self)
         if self.optim.epochs < 1 or self.optim.batch < 2:
             raise BadRecipe("no epochs or a batch under 2", "optim.epochs >= 1 and optim.batch >= 2")
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved recipe."""
         return asdict(self)
+
+
+def _check_strip(recipe: Recipe) -> None:
+    """No loss may tell a label that the captions are not to say."""
+    for label in recipe.strip:
+        _one_of("strip", label, ("plane", "subplane"))
+    if not recipe.strip:
+        return
+    if recipe.objective != "contrastive" or recipe.crossfit_folds or recipe.data.validate_fold >= 0:
+        raise BadRecipe(
+            "strip with labels that are learned or scored", "contrastive, no fold held out", "crossfit_folds=[]"
+        )
+    told = {"optim.rival_texts": recipe.optim.rival_texts, "data.subplanes_per_epoch": recipe.data.subplanes_per_epoch}
+    if "plane" in recipe.strip:
+        told |= {"optim.foreign_texts": recipe.optim.foreign_texts, "optim.age_texts": recipe.optim.age_texts}
+        told |= {"optim.text_steps": recipe.optim.text_steps}
+    for key, value in told.items():
+        if value:
+            raise BadRecipe(f"{key} = {value} with strip = {list(recipe.strip)}", "0: it tells the label", f"{key}=0")
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -41,8 +41,13 @@ class Axes:
         above = (y - self.up[0]) / (self.up[1] - self.up[0])
         return _LEFT + right * (WIDTH - _LEFT - _RIGHT), HEIGHT - _BOTTOM - above * (HEIGHT - _TOP - _BOTTOM)
 
-    def frame(self, title: str, facts: str, side: str, foot: str) -> None:
-        """Headline, a line of facts, the grid with its numbers, and what side and foot count."""
+    def frame(
+        self, title: str, facts: str, side: str, foot: str, marks: Sequence[tuple[float, str]] | None = None
+    ) -> None:
+        """Headline, a line of facts, the grid with its numbers, and what side and foot count.
+
+        ``marks`` are places along the foot and their words, where round numbers are not meant.
+        """
         self.page.text((_LEFT, 26), _short(sentence(title), 19), 19, INK)
         self.page.text((_LEFT, 54), _short(sentence(facts), 14), 14, FAINT)
         self.page.text((_LEFT, 82), side, 13, FAINT)
@@ -50,10 +55,10 @@ class Axes:
             start, end = self.at(self.across[0], tick), self.at(self.across[1], tick)
             self.page.line([start, end], GRID, 1.0)
             self.page.text((start[0] - 10, start[1]), _plain(tick), 13, FAINT, "end")
-        for tick in ticks(*self.across):
+        for tick, words in [(tick, _plain(tick)) for tick in ticks(*self.across)] if marks is None else marks:
             x, y = self.at(tick, self.up[0])
             self.page.line([(x, y), (x, y + 5)], FAINT, 1.0)
-            self.page.text((x, y + 18), _plain(tick), 13, FAINT, "middle")
+            self.page.text((x, y + 18), words, 13, FAINT, "middle")
         self.page.line([self.at(x, self.up[0]) for x in self.across], FAINT, 1.0)
         middle = self.at(sum(self.across) / 2, self.up[0])
         self.page.text((middle[0], HEIGHT - 16), foot, 14, INK, "middle")

@@ -11,6 +11,7 @@ from typing import Any
 from fetalclip.metrics import ReliabilityBin
 from fetalclip.report import bench_tables as tables
 from fetalclip.report.checklist import Told, checklist, said
+from fetalclip.report.curves import draw_curves
 from fetalclip.report.html import head
 from fetalclip.report.plots import draw_differences, draw_risk_coverage
 from fetalclip.report.reliability import draw_reliability
@@ -29,6 +30,8 @@ _CAPTIONS = {
     "Below: how many answers each bin holds.",
     "risk": "If only the surest answers were kept, this share of them would be wrong. The dashed line is the share of "
     "wrong answers when all are kept: a model that knows when it errs stays far below it.",
+    "curves": "What is learned from how many patients of each class: mean over support sets, with 95 % intervals over "
+    "patients and support sets.",
     "differences": "Bland-Altman: how far each estimate lies from the truth. Solid: bias; dashed: 95 % limits of "
     "agreement; shaded: their intervals by examination.",
 }
@@ -80,6 +83,11 @@ def difference_facts(told: Told) -> str:
     bias, low, high = ends
     count, unit = len(found["estimate"]), found.get("unit", "days")
     return f"{count} heads, bias {bias:+.1f} {unit}, 95 % limits of agreement {low:+.1f} to {high:+.1f} {unit}"
+
+
+def curve_facts(told: Told) -> str:
+    """Below curves: held pictures, and how often support sets were drawn."""
+    return f"{told['n']} pictures of other patients, {told['provenance'].get('sets', 1)} support sets"
 
 
 def _header(told: Told, title: str, who: str, created: datetime) -> str:
@@ -134,6 +142,9 @@ def _plots(told: Told, title: str) -> str:
     if told["differences"]:
         drawn = draw_differences(told["differences"], title, difference_facts(told))
         figures.append(_figure("differences", "Bland-Altman plot", "svg+xml", drawn))
+    if told.get("curves"):
+        drawn = draw_curves(told["curves"], title, curve_facts(told))
+        figures.append(_figure("curves", "Label-efficiency curves", "svg+xml", drawn))
     return f"<div class='plots'>\n{''.join(figures)}</div>\n" if figures else ""
 
 

@@ -1,0 +1,253 @@
+"""Linear probes with scikit-learn's manners: arrays in, patients kept together, a head folder out.
+
+A probe learns from raw embeddings, ``FetalCLIP.encode_image(scans, normalize=False)``; what it does to them itself is
+one of its parameters, so that a saved head does the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from fetalclip.errors import UsageError
+from fetalclip.fit.probe_base import (
+    Reals,
+    Rows,
+    Saved,
+    checked,
+    fit_temperature,
+    grouped_folds,
+    log_loss,
+    names_of,
+    number_folds,
+    softmax,
+    unit_rows,
+)
+
+METHODS = ("logistic", "published")
+GRID = (1.0, 10.0, 100.0, 1000.0)  # inverse strength of the penalty, for rows of unit length
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # of a number
+_UNCHOSEN = 100.0  # where there are too few patients to choose: near the best of 2 to 32 patients a class
+_UNCHOSEN_PENALTY = 0.1
+_STEPS, _CLOSE = 1000, 1e-5  # of the solver
+
+
+class LinearProbe(Saved, ClassifierMixin, BaseEstimator):
+    """A linear classifier on frozen embeddings.
+
+    ``logistic``: rows of unit length, multinomial logistic regression, its penalty by cross-validation over patients,
+    its temperature from the same held-out logits; no randomness but the folds. ``published``: the recipe of FetalCLIP
+    (arXiv 2502.14807): raw rows, one linear layer, cross-entropy, AdamW at 3e-4 with weight decay 0.01, batches of
+    64, 50 epochs, the epoch with the least loss on held-out patients.
+
+    Args:
+        method: ``logistic`` or ``published``.
+        C: inverse strength of the penalty of ``logistic``; None chooses from ``GRID``.
+        folds: of the cross-validation; ``published`` holds one of them out.
+        epochs, batch: of ``published``.
+        random_state: seed of folds, and of ``published``.
+
+    Attributes:
+        classes_: (C,) the classes.
+        coef_, intercept_: (C, d) and (C,).
+        C_: the strength used.
+        temperature_: divides the logits.
+        held_: (n, C) logits of each row by a probe that saw none of its patient; None with too few patients.
+        losses_: held-out loss of each strength tried, or of each epoch.
+    """
+
+    def __init__(
+        self,
+        method: str = "logistic",
+        C: float | None = None,
+        folds: int = 5,
+        epochs: int = 50,
+        batch: int = 64,
+        random_state: int = 0,
+    ) -> None:
+        self.method, self.C, self.folds = method, C, folds
+        self.epochs, self.batch, self.random_state = epochs, batch, random_state
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Self:
+        """Learn.
+
+        Args:
+            X: (n, d) raw embeddings.
+            y: (n,) classes.
+            groups: (n,) patients; None takes every row for one of its own.
+
+        Raises:
+            BadValue: embeddings that are not finite.
+            ValueError: shapes that do not fit, or one class only.
+            UsageError: an unknown method.
+        """
+        if self.method not in METHODS:
+            raise UsageError(f"method {self.method!r:.40}", "one of " + ", ".join(METHODS), "--method logistic")
+        rows, wanted = checked(self, X, y, fit=True)
+        check_classification_targets(wanted)
+        self.classes_, truth = np.unique(wanted, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"LinearProbe needs two classes, got 1 class: {self.classes_[0]!r:.60}")
+        folds = grouped_folds(truth, groups, self.folds, self.random_state)
+        if self.method == "published":
+            self._fit_published(rows, truth, folds)
+        else:
+            self._fit_logistic(unit_rows(rows), truth, folds)
+        return self
+
+    def decision_function(self, X: npt.ArrayLike) -> Reals:
+        """Logits: (n, C), or (n,) of the second of two classes."""
+        logits = self._logits(X)
+        return logits if len(self.classes_) > 2 else logits[:, 1] - logits[:, 0]
+
+    def predict_proba(self, X: npt.ArrayLike) -> Reals:
+        """Probabilities, (n, C)."""
+        logits = self._logits(X)
+        return softmax(logits, self.temperature_)
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """The most probable class, (n,)."""
+        best = self._logits(X).argmax(axis=1)
+        found: npt.NDArray[Any] = self.classes_[best]
+        return found
+
+    def _logits(self, X: npt.ArrayLike) -> Reals:
+        check_is_fitted(self)
+        rows = checked(self, X)
+        rows = unit_rows(rows) if self.method == "logistic" else rows
+        found: Reals = rows @ self.coef_.T + self.intercept_
+        return found
+
+    def _fit_logistic(self, x: Reals, truth: Rows, folds: list[tuple[Rows, Rows]]) -> None:
+        count = len(self.classes_)
+        strengths = GRID if self.C is None else (float(self.C),)
+        self.held_: Reals | None = None
+        self.losses_: dict[float, float] = {}
+        chosen = strengths[0] if self.C is not None else _UNCHOSEN
+        if folds:
+            said = np.zeros((len(strengths), len(x), count))
+            seen = np.zeros(len(x), bool)
+            for fit, held in folds:
+                seen[held] = True
+                for place, made in enumerate(_path(x[fit], truth[fit], strengths)):
+                    said[place, held] = _both(made, x[held])
+            losses = [log_loss(logits[seen], truth[seen]) for logits in said]
+            best = int(np.argmin(losses))
+            chosen, self.losses_ = strengths[best], dict(zip(strengths, losses, strict=True))
+            self.held_ = np.where(seen[:, None], said[best], np.nan)
+        self.C_: float | None = chosen
+        self.temperature_ = 1.0 if self.held_ is None else _temperature(self.held_, truth)
+        (made,) = _path(x, truth, (chosen,))
+        self.coef_, self.intercept_ = _weights(made)
+        self.n_iter_ = int(made.n_iter_.max())
+
+    def _fit_published(self, x: Reals, truth: Rows, folds: list[tuple[Rows, Rows]]) -> None:
+        from fetalclip.fit.probe_steps import Steps, train_layer
+
+        steps = Steps(len(self.classes_), self.epochs, self.batch, self.random_state)
+        fit, held = folds[0] if folds else (np.arange(len(x)), np.arange(0))
+        self.coef_, self.intercept_, losses = train_layer(x, truth, (fit, held), steps)
+        self.losses_ = dict(enumerate(losses, 1))
+        self.C_ = None
+        self.n_iter_, self.temperature_, self.held_ = self.epochs, 1.0, None
+        if len(held):
+            said = np.full((len(x), len(self.classes_)), np.nan)
+            said[held] = x[held] @ self.coef_.T + self.intercept_
+            self.held_, self.temperature_ = said, _temperature(said, truth)
+
+    def _head(self) -> tuple[dict[str, npt.ArrayLike], dict[str, Any]]:
+        check_is_fitted(self)
+        unit = self.method == "logistic"
+        told = {"question": "classes", "classes": names_of(self.classes_), "unit_length": unit}
+        return {"weight": self.coef_, "bias": self.intercept_}, {**told, "temperature": self.temperature_}
+
+
+class RidgeProbe(Saved, RegressorMixin, BaseEstimator):
+    """A number from frozen embeddings: ridge regression on rows of unit length, its penalty by cross-validation.
+
+    Args:
+        alpha: penalty; None chooses from ``PENALTIES``.
+        folds: of the cross-validation over patients.
+        level: probability of the interval.
+        random_state: seed of the folds.
+
+    Attributes:
+        coef_, intercept_: (d,) and a number.
+        alpha_: the penalty used.
+        width_: half of an interval that holds the truth of a new patient with ``level``, from held-out residuals
+            (split conformal, Lei et al. 2018, arXiv 1604.04173); 0 with too few patients.
+        held_: (n,) what a probe said that saw none of the row's patient; None with too few patients.
+    """
+
+    def __init__(self, alpha: float | None = None, folds: int = 5, level: float = 0.9, random_state: int = 0) -> None:
+        self.alpha, self.folds, self.level, self.random_state = alpha, folds, level, random_state
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Self:
+        """Learn; arguments and errors as `LinearProbe.fit`, ``y`` are (n,) numbers."""
+        rows, wanted = checked(self, X, y, fit=True)
+        x, truth = unit_rows(rows), np.asarray(wanted, np.float64)
+        penalties = PENALTIES if self.alpha is None else (float(self.alpha),)
+        folds = number_folds(len(x), groups, self.folds, self.random_state)
+        self.held_, self.width_ = None, 0.0
+        self.alpha_ = penalties[0] if self.alpha is not None else _UNCHOSEN_PENALTY
+        if folds:
+            said = np.zeros((len(penalties), len(x)))
+            for fit, held in folds:
+                for place, penalty in enumerate(penalties):
+                    said[place, held] = Ridge(penalty).fit(x[fit], truth[fit]).predict(x[held])
+            errors = np.abs(said - truth)
+            best = int((errors**2).mean(axis=1).argmin())
+            self.alpha_, self.held_ = penalties[best], said[best]
+            rank = min(1.0, self.level * (len(x) + 1) / len(x))
+            self.width_ = float(np.quantile(errors[best], rank, method="higher"))
+        made = Ridge(self.alpha_).fit(x, truth)
+        self.coef_, self.intercept_ = made.coef_, float(made.intercept_)
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> Reals:
+        """Numbers, (n,)."""
+        check_is_fitted(self)
+        found: Reals = unit_rows(checked(self, X)) @ self.coef_ + self.intercept_
+        return found
+
+    def _head(self) -> tuple[dict[str, npt.ArrayLike], dict[str, Any]]:
+        check_is_fitted(self)
+        told = {"question": "number", "unit_length": True, "width": self.width_, "level": self.level}
+        return {"weight": self.coef_[None, :], "bias": [self.intercept_]}, told
+
+
+def _path(x: Reals, truth: Rows, strengths: tuple[float, ...]) -> list[LogisticRegression]:
+    """A model for each strength, from the strongest penalty on, each started where the one before it ended."""
+    made: list[LogisticRegression] = []
+    for strength in strengths:
+        one = LogisticRegression(C=strength, max_iter=_STEPS, tol=_CLOSE, warm_start=True)
+        if made:
+            one.coef_, one.intercept_ = made[-1].coef_.copy(), made[-1].intercept_.copy()
+            one.classes_ = made[-1].classes_
+        made.append(one.fit(x, truth))
+    return made
+
+
+def _weights(made: LogisticRegression) -> tuple[Reals, Reals]:
+    """(C, d) and (C,); of two classes scikit-learn keeps the second's against the first."""
+    if len(made.coef_) > 1:
+        return made.coef_, made.intercept_
+    half = made.coef_[0] / 2, made.intercept_[0] / 2
+    return np.stack([-half[0], half[0]]), np.array([-half[1], half[1]])
+
+
+def _both(made: LogisticRegression, x: Reals) -> Reals:
+    weight, bias = _weights(made)
+    found: Reals = x @ weight.T + bias
+    return found
+
+
+def _temperature(held: Reals, truth: Rows) -> float:
+    seen = np.isfinite(held).all(axis=1)
+    return fit_temperature(held[seen], truth[seen])
