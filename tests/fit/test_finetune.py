@@ -94,8 +94,10 @@ def test_a_finetuned_model_answers(recipe, tmp_path, method):
     answer = model.probes.task(head)(model.encode_image([Frame(picture(99, 1))], normalize=False))[0]
     assert set(answer.scores) == {"across", "along"}
     start = api.load("fetalclip-tiny").encoder.model
-    assert all(torch.equal(v, start.text.state_dict()[n].half().float()) for n, v in
-               model.encoder.model.text.state_dict().items())  # fmt: skip
+    assert all(
+        torch.equal(v, start.text.state_dict()[n].half().float())
+        for n, v in model.encoder.model.text.state_dict().items()
+    )
     tower, before = model.encoder.model.visual.state_dict(), start.visual.state_dict()
     changed = {name for name, value in tower.items() if not torch.equal(value, before[name].half().float())}
     assert bool(changed) == (method != "head")
@@ -119,8 +121,7 @@ def test_analyze_gives_the_probe_and_no_prompted_plane(recipe, tmp_path):
 @pytest.mark.slow
 def test_a_number_with_its_spacing_and_interval(recipe, tmp_path):
     data = replace(recipe.data, label="size", spacing=True, validate=0.5)
-    recipe = replace(recipe, data=data, question="number", unit="mm", level=0.6,
-                     optim=replace(recipe.optim, epochs=6))  # fmt: skip
+    recipe = replace(recipe, data=data, question="number", unit="mm", level=0.6, optim=replace(recipe.optim, epochs=6))
     folder = finetune(recipe, tmp_path / "run", say=quiet)
     lines = lines_of(tmp_path / "run")
     assert min(line["held_mae"] for line in lines) < 17  # the middle of all sizes is wrong by 14 to 15
@@ -163,8 +164,9 @@ def test_a_stopped_run_goes_on_the_same(recipe, tmp_path, monkeypatch, method):
 
 
 def test_a_loss_that_runs_away_leaves_no_model(recipe, tmp_path):
-    wild = replace(recipe, optim=replace(recipe.optim, rate_tower=1e30, warmup_steps=0), model=replace(
-        recipe.model, method="full"))  # fmt: skip
+    wild = replace(
+        recipe, optim=replace(recipe.optim, rate_tower=1e30, warmup_steps=0), model=replace(recipe.model, method="full")
+    )
     with pytest.raises((BadValue, BadCheckpoint)):
         finetune(wild, tmp_path / "run", say=quiet)
     assert not (tmp_path / "run" / "model").exists()

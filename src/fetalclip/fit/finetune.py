@@ -161,9 +161,9 @@ def finetune(recipe: FinetuneRecipe, out: Path, resume: bool = True, say: Say = 
     sides = prepared_sides(table, recipe, start.normalisation.image_size, out.parent / "cache")
     training = FinetuneTraining(recipe, start, *sides, len(table.classes), out)
     counts = training.counts
-    learned = f"{counts['learned']} parameters of {counts['tower']}" if recipe.model.method != "lora" else (
-        f"{counts['learned']} parameters of adapters beside {counts['tower']}")  # fmt: skip
-    say(f"{recipe.model.method}: {learned} of the tower, {counts['head']} of the head")
+    part = "parameters of adapters beside" if recipe.model.method == "lora" else "parameters of"
+    tower = f"{counts['learned']} {part} {counts['tower']} of the tower"
+    say(f"{recipe.model.method}: {tower}, {counts['head']} of the head")
     training.resume()
     training.start({"parameters": counts, "start_sha256": start.sha256, **table.counts()})
     training.epochs()
