@@ -127,3 +127,29 @@ def test_a_heart_recipe_reaches_its_training(monkeypatch, tmp_path, capsys):
     assert seen[0].data.clips == "mine.csv"
     assert seen[0].data.findings == ("septal defect",)
     assert seen[0].model.kind == "concat"
+
+
+def test_a_finetune_recipe_reaches_its_training(monkeypatch, tmp_path, capsys):
+    from fetalclip.fit import finetune
+
+    seen = []
+
+    def train(recipe, out, resume=True, say=print):
+        seen.append(recipe)
+        return out / "model"
+
+    monkeypatch.setattr(finetune, "finetune", train)
+    words = ["train", "finetune", "data.table=mine.csv", "data.label=plane", "model.method=full"]
+    assert main([*words, "--out", str(tmp_path / "run"), "--json"]) == 0
+    said, talk = capsys.readouterr()
+    assert json.loads(said)["model"] == str(tmp_path / "run" / "model")
+    assert "--model" in talk
+    assert (seen[0].data.table, seen[0].data.label, seen[0].model.method) == ("mine.csv", "plane", "full")
+
+
+def test_a_finetune_recipe_without_a_table_writes_nothing(tmp_path, capsys):
+    assert main(["train", "finetune", "--out", str(tmp_path / "run")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "data.table=labels.csv" in err
+    assert not list((tmp_path / "run").glob("*"))

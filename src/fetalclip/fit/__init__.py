@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fetalclip.fit.crossfit import train
+from fetalclip.fit.finetune_recipe import FinetuneRecipe
 from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.segment_recipe import SegmentRecipe
@@ -13,13 +14,13 @@ from fetalclip.fit.segment_recipe import SegmentRecipe
 if TYPE_CHECKING:
     from fetalclip.fit.crossfit import Say
 
-__all__ = ["RECIPES", "HeartRecipe", "Recipe", "SegmentRecipe", "perform", "train"]
+__all__ = ["RECIPES", "FinetuneRecipe", "HeartRecipe", "Recipe", "SegmentRecipe", "perform", "train"]
 
-RECIPES: dict[str, type[Any]] = {"segment": SegmentRecipe, "heart": HeartRecipe}
+RECIPES: dict[str, type[Any]] = {"segment": SegmentRecipe, "heart": HeartRecipe, "finetune": FinetuneRecipe}
 """Recipe classes by their ``objective``; every other objective is `Recipe`'s."""
 
 
-def perform(recipe: Recipe | SegmentRecipe | HeartRecipe, out: Path, resume: bool, say: Say) -> Path:
+def perform(recipe: Recipe | SegmentRecipe | HeartRecipe | FinetuneRecipe, out: Path, resume: bool, say: Say) -> Path:
     """Do what a recipe of any kind says; the folder that comes out."""
     if isinstance(recipe, SegmentRecipe):
         from fetalclip.fit.segment import train_head
@@ -29,4 +30,8 @@ def perform(recipe: Recipe | SegmentRecipe | HeartRecipe, out: Path, resume: boo
         from fetalclip.fit.heart import train_heart
 
         return train_heart(recipe, out, resume=resume, say=say)
+    if isinstance(recipe, FinetuneRecipe):
+        from fetalclip.fit.finetune import finetune
+
+        return finetune(recipe, out, resume=resume, say=say)
     return train(recipe, out, resume=resume, say=say)

@@ -29,7 +29,7 @@ LITE0_STAGES: tuple[tuple[int, int, int, int, int], ...] = (
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-_BN_EPS = 1e-3  # the value the ImageNet weights were trained with
+BN_EPS = 1e-3  # the value the ImageNet weights were trained with
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
-        scale = self.gamma * torch.rsqrt(self.running_var + _BN_EPS)  # (C',)
+        scale = self.gamma * torch.rsqrt(self.running_var + BN_EPS)  # (C',)
         weight = self.weight * scale.view(-1, 1, 1, 1)
         bias = self.beta - self.running_mean * scale
         rows, columns = (_same_padding(n, self.kernel, self.stride) for n in x.shape[-2:])
