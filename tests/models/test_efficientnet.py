@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fetalclip.fit.start import load_imagenet
+from fetalclip.models.imagenet import load_imagenet
 from fetalclip.models.efficientnet import ConvNorm, EfficientNetLite, InvertedResidual, LiteConfig
 
 
