@@ -40,17 +40,15 @@ def fit_probe(x: Features, y: Sequence[str], groups: Sequence[str]) -> Callable[
         UsageError: fewer than two classes or two patients.
         MissingPackage: scikit-learn is not installed.
     """
-    need()
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+    linear, choice, line_of, scaling = (
+        require(f"sklearn.{part}", feature="the probe columns", extra="audit")
+        for part in ("linear_model", "model_selection", "pipeline", "preprocessing")
+    )
     patients = len(set(groups))
     if len(set(y)) < 2 or patients < 2:
         raise UsageError(f"a probe of {len(set(y))} classes and {patients} patients", "two or more of each", "no --n")
-    line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    line = line_of.make_pipeline(scaling.StandardScaler(), linear.LogisticRegression(max_iter=5000))
     grid = {"logisticregression__C": STRENGTHS}
-    search = GridSearchCV(line, grid, scoring="f1_macro", cv=GroupKFold(min(FOLDS, patients)))
+    search = choice.GridSearchCV(line, grid, scoring="f1_macro", cv=choice.GroupKFold(min(FOLDS, patients)))
     search.fit(x.astype(np.float64), np.array(y), groups=np.array(groups))
     return lambda other: search.predict(other.astype(np.float64)).tolist()

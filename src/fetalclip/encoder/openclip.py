@@ -27,6 +27,7 @@ from fetalclip.foreign import CONFIGS, INSTALL, OPENCLIP, TEXT, WEIGHTS, Foreign
 from fetalclip.models import hub
 from fetalclip.models.checkpoint import read_checkpoint
 from fetalclip.models.openclip import CLIP_MEAN, CLIP_STD, model_config
+from fetalclip.models.pull_others import repository_of
 from fetalclip.optional import require
 
 
@@ -139,14 +140,6 @@ def _weights(found: Foreign, stated: dict[str, Any]) -> Path | None:
     raise NotAvailable(
         f"the weights {found.tag} of {found.architecture} are not on this machine", "them fetched first", fix
     )
-
-
-def repository_of(stated: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Repository and possible weight files of what OpenCLIP says of a tag; an empty name where it is not on the hub."""
-    word = str(stated.get("hf_hub") or "")
-    owner, _, rest = word.partition("/")
-    name, _, file = rest.partition("/")
-    return (f"{owner}/{name}", (file,) if file else WEIGHTS[OPENCLIP]) if name else ("", ())
 
 
 def _normalisation(package: Any, model: nn.Module, stated: dict[str, Any], found: Foreign) -> Normalisation:
