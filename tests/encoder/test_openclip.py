@@ -1,4 +1,4 @@
-"""Models of OpenCLIP, behind a stand-in package with its functions' names and arguments, put on the path by the test."""
+"""Models of OpenCLIP, behind a stand-in package with its names and arguments, put on the path by the test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from torch import nn
 
 ASKED = []
 CONFIGS = {"Small": {"embed_dim": 6, "vision_cfg": {"image_size": 32}, "text_cfg": {"context_length": 5}}}
-TAGS = {("Small", "good"): {"hf_hub": "someone/small/", "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.5, 0.5), "quick_gelu": True},
+GOOD = {"hf_hub": "someone/small/", "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.5, 0.5), "quick_gelu": True}
+TAGS = {("Small", "good"): GOOD,
         ("Small", "web"): {"url": "https://example.org/w.pt", "hf_hub": ""}}
 
 class Visual(nn.Module):

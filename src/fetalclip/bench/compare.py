@@ -38,7 +38,7 @@ from fetalclip.bench.compare_table import (
     Comparison,
 )
 from fetalclip.bench.planes import PLANES, PLANES_DATA
-from fetalclip.bench.protocol import INTERVAL, cautions, named, plane_rows, sources
+from fetalclip.bench.protocol import INTERVAL, cautions, check, named, plane_rows, sources
 from fetalclip.bench.refusals import spread
 from fetalclip.clinical.growth import FIRST_HC, LAST_HC
 from fetalclip.clinical.vocabulary import SUBPLANES
@@ -104,6 +104,7 @@ def run(
         raise UsageError(f"task {next(iter(unknown), '')!r:.40}", "of " + ", ".join(TASKS), "--tasks planes,probe")
     if not names:
         raise UsageError("no model", "one or more", "--model fetalclip-open --model imagenet")
+    check("test", options.limit)
     began, sets = time.perf_counter(), _sets(root, options)
     rows = []
     for name in names:
