@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +15,11 @@ from fetalclip.clinical.age import IndependentAge, independent
 from fetalclip.clinical.age_prompts import DEFAULT_TEMPLATES, load_age_templates
 from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
 from fetalclip.encoder import Encoder
-from fetalclip.encoder.engine import Array, Normalisation, unit
+from fetalclip.encoder.engine import Array, unit
+from fetalclip.encoder.opened import open_model
 from fetalclip.encoder.speed import expected_time
-from fetalclip.encoder.store import PromptStore
 from fetalclip.errors import NotAvailable, UsageError
 from fetalclip.frame import Frame, Shot
-from fetalclip.models.tiny import SHOUT, TINY, build_tiny
-from fetalclip.models.weights import load_folder
 from fetalclip.preprocess import Prepared, check_overlay
 from fetalclip.result import AgeEstimate, Analysis, HeartScore, PlaneScores, Segmentation
 from fetalclip.settings import device_choice, precision_choice
@@ -51,7 +48,8 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision:
     """Load a model by its card's name or from a model folder.
 
     Args:
-        name: a name from ``fetalclip models list`` or a folder.
+        name: a name from ``fetalclip models list``, a folder, or somebody else's model (`fetalclip.foreign`):
+            ``imagenet``, ``transformers:…``, ``openclip:…``.
         device: ``auto``, ``cpu`` or ``cuda``; None asks the environment.
         precision: ``fp32`` or ``bf16``; None asks the environment.
 
@@ -59,24 +57,11 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision:
         ModelNotFound: no such card or folder.
         NotAvailable: the card is known but its weights are not here.
         BadCheckpoint: the folder is damaged.
+        MissingPackage: somebody else's model without the package that knows it.
     """
     card = get_card(name).require()
-    words, numbers = device_choice(device), precision_choice(precision)
-    config: Mapping[str, Any]
-    if card.folder is None and card.name == TINY:
-        config, model, tokenizer = build_tiny()
-        warnings.warn(SHOUT, stacklevel=2)
-        store = None
-    else:
-        assert card.folder is not None
-        config = card.config
-        model, tokenizer = load_folder(card.folder, config)
-        store = PromptStore.of(card, words, numbers)
-    pre = config["preprocess"]
-    flags = {name: bool(pre.get(name, False)) for name in ("mirror", "colour")}
-    normalisation = Normalisation(int(pre["image_size"]), tuple(pre["mean"]), tuple(pre["std"]), **flags)
-    encoder = Encoder(model, tokenizer, normalisation, words, precision=numbers, store=store)
-    return FetalCLIP(card, encoder, PlaneRule.from_config(config))
+    opened = open_model(card, device_choice(device), precision_choice(precision))
+    return FetalCLIP(opened.card, opened.encoder, PlaneRule.from_config(opened.config))
 
 
 class FetalCLIP:
@@ -113,8 +98,13 @@ class FetalCLIP:
     @property
     def tasks(self) -> tuple[str, ...]:
         """What this model can answer, of ``TASKS``."""
-        able = {"planes": True, "age": self._age is not None, "biometry": bool(self._analyst.biometry.heads)}
-        able |= {"heart": len(self.hearts.folders) == 1, "probes": bool(self.probes.folders)}
+        able = {
+            "planes": self.encoder.has_text or bool(self._planes.rule.classes),
+            "age": self._age is not None,
+            "biometry": bool(self._analyst.biometry.heads),
+            "heart": len(self.hearts.folders) == 1,
+            "probes": bool(self.probes.folders),
+        }
         only = self.card.config.get("tasks", TASKS)  # a fine-tuned tower has left the texts it was trained with
         return tuple(task for task in TASKS if able[task] and task in only)
 
@@ -172,7 +162,11 @@ class FetalCLIP:
 
         Returns:
             One ``PlaneScores`` for a frame, a list for a sequence.
+
+        Raises:
+            NotAvailable: a model without a text tower.
         """
+        self.encoder.need_text()
         found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
@@ -188,12 +182,13 @@ class FetalCLIP:
         """Which plane of the brain each scan shows; arguments as `planes`. The scans are taken for brains.
 
         Raises:
-            NotAvailable: a supervised model, which knows its own classes only.
+            NotAvailable: a supervised model, which knows its own classes only, or one without a text tower.
         """
         if self._subplanes is None:
             raise NotAvailable(
                 f"the model {self.card.name} has no sub-planes", "a model with a text tower", DEFAULT_MODEL
             )
+        self.encoder.need_text()
         found = self._subplanes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
@@ -213,7 +208,7 @@ class FetalCLIP:
             where the model's own planes see no head, or no age stands out.
 
         Raises:
-            NotAvailable: the model has no age rule.
+            NotAvailable: the model has no age rule, or no text tower.
             NoCalibration: a scan without millimetres per pixel.
             BadValue: pixels that are not square, or a spacing that no picture of a head has.
         """
@@ -248,6 +243,7 @@ class FetalCLIP:
         """
         if self._planes.rule.classes:
             raise NotAvailable(f"the model {self.card.name} has no text tower", "a model that has one", DEFAULT_MODEL)
+        self.encoder.need_text()
         name = str(templates or (self._age.rule.templates if self._age else DEFAULT_TEMPLATES))
         if name not in self._scorers:
             self._scorers[name] = AgeScorer(self.encoder, load_age_templates(name))
@@ -323,7 +319,8 @@ class FetalCLIP:
         Raises:
             UsageError: a task or overlay mode this version does not know, or a prompt set that cannot be read; at the
                 call, before the first file. So are the next.
-            NotAvailable, BadCheckpoint: a head that is not there, damaged, or of another encoder.
+            NotAvailable, BadCheckpoint: a head that is not there, damaged, or of another encoder; a model without a
+                text tower.
             BadValue, CircularAge: an age that is none, or one estimated from a size or a picture.
         """
         unknown = [task for task in tasks or () if task not in TASKS]
@@ -333,6 +330,8 @@ class FetalCLIP:
         called = called_heads(heads, tasks, self.segmenter, self.hearts, self.probes)
         age = None if ga is None else independent(ga)
         words = tuple(self.tasks if tasks is None else tasks)
+        if {"planes", "age"} & set(words) or not (words or called.probes):
+            self.encoder.need_text()
         asked = Asked(words, _prompt_set(prompts), overlay, called, age, quality, tasks is not None)
         table = spacing_table or {}
         return (self._analyst(Path(p), str(p), table.get(Path(p).name, spacing), asked) for p in paths)

@@ -16,6 +16,7 @@ from typing import Any
 
 from fetalclip.config import Checker, check_config
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NotAvailable
+from fetalclip.foreign import IMAGENET, Foreign, is_foreign, look
 from fetalclip.settings import cache_folder
 
 CARD_SCHEMA = "fetalclip.card/1"
@@ -40,6 +41,7 @@ class Card:
         note: why not, or a caution; empty when there is nothing to say.
         hub: the repository on the Hugging Face hub where the weights live, or empty.
         file: the weight file in that repository, of a model this package can pull; else empty.
+        foreign: what somebody else's model is (`fetalclip.foreign`); None of a model folder.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Card:
     note: str = ""
     hub: str = ""
     file: str = ""
+    foreign: Foreign | None = None
 
     @property
     def readme(self) -> str:
@@ -68,6 +71,8 @@ class Card:
         Raises:
             NotAvailable: if it cannot; the message says why.
         """
+        if self.foreign is not None:
+            self.foreign.require()
         if not self.available:
             why = f": {self.note}" if self.note else ""
             fix = f"fetalclip models pull {self.name}" if self.file else "fetalclip models list"
@@ -138,7 +143,7 @@ def get_card(name: str | Path) -> Card:
     """The card of a model by name or by folder; names win over folders of the same name.
 
     Args:
-        name: a name from ``list_cards()``, or a path to a model folder.
+        name: a name from ``list_cards()``, a path to a model folder, or a name of `fetalclip.foreign`.
 
     Raises:
         ModelNotFound: no such name and no such folder; the message lists the names.
@@ -148,6 +153,8 @@ def get_card(name: str | Path) -> Card:
     word = str(name)
     if isinstance(name, str) and word in cards:
         return cards[word]
+    if isinstance(name, str) and is_foreign(word):
+        return _of_foreign(look(word))
     path = Path(name)
     try:
         is_folder, is_there = path.is_dir(), path.exists()
@@ -182,6 +189,21 @@ def read_folder(folder: Path) -> Card:
         sha256=weights["sha256"].lower(),
         available=not missing,
         note=f"{' and '.join(missing)} missing in the model folder" if missing else "",
+    )
+
+
+def _of_foreign(found: Foreign) -> Card:
+    """The card of somebody else's model; its architecture and its hash are known when it is loaded."""
+    return Card(
+        name=found.name,
+        summary=found.summary,
+        license=found.license,
+        folder=None,
+        config={"training": {"data": {}}} if found.kind == IMAGENET else {},
+        available=found.here and found.installed,
+        note=found.note,
+        hub=found.repository,
+        foreign=found,
     )
 
 

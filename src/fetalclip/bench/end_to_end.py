@@ -12,6 +12,7 @@ from fetalclip.bench.ask import progress
 from fetalclip.fit.crossfit import STORE
 from fetalclip.fit.few import Learned
 from fetalclip.fit.finetune import train_end_to_end
+from fetalclip.fit.finetune_recipe import IMAGENET
 from fetalclip.fit.shots import support_set
 from fetalclip.frame import Pixels
 from fetalclip.io import read
@@ -42,6 +43,7 @@ def train_on_shots(
     (learn, labels, groups), (held, truth) = sides
     model = load(start)
     size = model.encoder.normalisation.image_size
+    source = start if start == IMAGENET else model
     pool = _squares(learn, round(size * STORE))
     asked = _squares(held, size)
     classes = tuple(sorted(set(labels)))
@@ -52,7 +54,7 @@ def train_on_shots(
             for one in range(sets):
                 rows = support_set(labels, groups, count, one)
                 epochs = min(_MOST, max(_FEWEST, round(_SEEN / len(rows))))
-                tuned = train_end_to_end(model, pool[rows], [labels[i] for i in rows], seed=one, epochs=epochs)
+                tuned = train_end_to_end(source, pool[rows], [labels[i] for i in rows], seed=one, epochs=epochs)
                 said.append(encode(tuned.predict(asked), classes))
                 pictures.append(len(rows))
                 step(1)

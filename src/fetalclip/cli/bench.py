@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fetalclip.bench.registry import PROTOCOLS, Protocol
+from fetalclip.cli import bench_compare
 from fetalclip.cli.analyze import load
 from fetalclip.cli.bench_heart import heart
 from fetalclip.cli.bench_masks import MASK_COMMANDS
@@ -248,6 +249,8 @@ _OWN: dict[str, Callable[..., None]] = {
 for _protocol in PROTOCOLS.values():
     _command = _OWN.get(_protocol.name) or _plain(_protocol)
     app.command(_protocol.name, help=_protocol.about, no_args_is_help=_protocol.name != "quality")(_command)
+
+app.command("compare", help=bench_compare.ABOUT, no_args_is_help=True)(bench_compare.compare)
 
 
 @app.command("rows", no_args_is_help=True)

@@ -86,7 +86,7 @@ def _pictures(network: Any, inputs: list[Path], overlay: str, voice: Voice) -> t
         for name, error in errors:
             voice.talk(failure(name, str(error)))
         failed += len(errors)
-    width = network.encoder.model.architecture.embed_dim
+    width = network.encoder.dim
     table = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
     return {"embeddings": table, "paths": np.array(kept, dtype=np.str_), **_provenance(network, overlay)}, failed
 

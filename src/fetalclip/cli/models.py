@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fetalclip.cli.models_others import NAMES
+from fetalclip.cli.models_others import pull as pull_other
 from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable, table
 
@@ -38,6 +40,7 @@ def list_models(as_json: _JSON = False) -> None:
     for card in cards:
         if card.note:
             voice.talk(f"{printable(card.name)}: {printable(card.note)}")
+    voice.talk(NAMES)
 
 
 @app.command("show", no_args_is_help=True)
@@ -62,7 +65,9 @@ def show(
 
 @app.command("pull", no_args_is_help=True)
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from the list.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name from the list, or transformers:... or openclip:... .")
+    ],
     accept_license: Annotated[
         bool, typer.Option("--accept-license", help="Accept the licence of the weights without being asked.")
     ] = False,
@@ -79,9 +84,14 @@ def pull(
 
     A download that breaks goes on where it stopped when you type the command again.
     """
+    from fetalclip.foreign import is_foreign
     from fetalclip.models import pull as puller
 
-    voice, card = Voice(), puller.find(name)
+    voice = Voice()
+    if is_foreign(name):
+        pull_other(name, revision, offline, lambda: accept_license or _typed_yes(voice, name), voice, as_json)
+        return
+    card = puller.find(name)
     if card.available and revision is None:
         here = {"schema": "fetalclip.pull/1", "name": name, "license": card.license, "folder": card.folder}
         voice.talk(f"{name} is here already.")
@@ -126,13 +136,16 @@ def _typed_yes(voice: Voice, name: str) -> bool:
 
 
 def _facts(card: Card) -> list[str]:
+    from fetalclip.foreign import INSTALL
+
     facts: list[tuple[str, object]] = [
         ("name", card.name),
         ("licence", card.license),
         ("here", "yes" if card.available else "no"),
         ("note", card.note),
         ("source", f"{card.hub} on the Hugging Face hub" if card.hub else ""),
-        ("folder", card.folder or ""),
+        ("folder", card.folder or (card.foreign and (card.foreign.folder or card.foreign.weights)) or ""),
+        ("needs", "" if card.foreign is None or card.foreign.installed else INSTALL[card.foreign.kind]),
         ("sha256", card.sha256),
         ("image size", _inner(card.config, "preprocess", "image_size")),
         ("embedding", _inner(card.config, "architecture", "embed_dim")),

@@ -154,7 +154,7 @@ def numbers_of(rows: Sequence[Labelled]) -> list[float]:
 def _column(names: Mapping[str, str], given: str | None, words: Sequence[str], option: str, path: Path) -> str | None:
     if given is not None:
         if given.strip().lower() not in names:
-            known = ", ".join(reversed(names.values()))[:300]
+            known = ", ".join(reversed(list(names.values())))[:300]
             raise UsageError(f"{option} {given!r:.60} in '{path.name}'", f"one of its columns: {known}")
         return names[given.strip().lower()]
     return next((names[word] for word in words if word in names), None)

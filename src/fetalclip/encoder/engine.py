@@ -70,6 +70,10 @@ class Encoder:
         UsageError: ``cuda`` was asked for and there is none, or an unknown precision.
     """
 
+    model: Any
+    store: PromptStore | None
+    has_text = True  # whether pictures can be compared with words
+
     def __init__(
         self,
         model: DualEncoder,
@@ -80,19 +84,27 @@ class Encoder:
         precision: str = "fp32",
         store: PromptStore | None = None,
     ) -> None:
+        self._begin(model, normalisation, device, precision, batch)
+        self.tokenizer, self.store = tokenizer, store
+
+    def _begin(self, model: Any, normalisation: Normalisation, device: str, precision: str, batch: int = 32) -> None:
+        """What encoders of any model have in common; ``model`` has an image tower ``visual``."""
         has_cuda = torch.cuda.is_available()
         if device == "cuda" and not has_cuda:
             raise UsageError("device 'cuda' where torch sees no GPU", "cpu or auto", "FETALCLIP_DEVICE=cpu")
         if precision not in PRECISIONS:
             raise UsageError(f"precision {precision!r:.40}", "one of " + ", ".join(PRECISIONS), "--precision fp32")
         self.device = "cuda" if device in ("auto", "cuda") and has_cuda else "cpu"
-        self.precision, self.model = precision, model.eval()
-        self.tokenizer, self.normalisation, self.batch, self.store = tokenizer, normalisation, batch, store
+        self.precision, self.model, self.store = precision, model.eval(), None
+        self.normalisation, self.batch = normalisation, batch
         self._texts: dict[str, Array] = {}
         self._ready: dict[str, Any] = {}
         self._tree: TextTree | None = None
         # The tower in another number type is another one to its heads: their hash is of the numbers as stored.
         self._stored = dict(self.model.visual.state_dict()) if precision != "fp32" else None
+
+    def need_text(self) -> None:
+        """Nothing of a model with a text tower; of another the error that says so."""
 
     @cached_property
     def tower_sha256(self) -> str:
@@ -132,7 +144,7 @@ class Encoder:
             if n.mirror:
                 raw = (raw + tower(x.flip(-1))) / 2
             parts.append(raw.float().cpu().numpy())
-        return np.concatenate(parts) if parts else np.zeros((0, self.model.architecture.embed_dim), np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
 
     @torch.inference_mode()
     def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:
@@ -174,14 +186,13 @@ class Encoder:
         known = self._texts if keep else {}
         new = {text for text in texts if text not in known}
         if keep and self.store is not None and new:
-            known.update(self.store.get(new, self.model.architecture.embed_dim))
+            known.update(self.store.get(new, self.dim))
             new = {text for text in new if text not in known}
         made = self._encode(new)
         known.update(made)
         if keep and self.store is not None and made:
             self.store.put(made)
-        dim = self.model.architecture.embed_dim
-        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, dim), np.float32)
+        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
 
     @torch.inference_mode()
     def _encode(self, texts: set[str]) -> dict[str, Array]:
@@ -226,7 +237,7 @@ class Encoder:
     @property
     def dim(self) -> int:
         """Width of an embedding."""
-        return self.model.architecture.embed_dim
+        return int(self.model.architecture.embed_dim)
 
     @property
     def scale(self) -> float:

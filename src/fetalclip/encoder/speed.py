@@ -19,7 +19,7 @@ def expected_time(name: str, encoder: Encoder) -> str:
     The time is the tower's multiplications at the speed of a trial product on this device.
     """
     count = sum(p.numel() for p in encoder.model.parameters())
-    image = encoder.model.architecture.image
+    image = getattr(getattr(encoder.model, "architecture", None), "image", None)
     if count < _HEAVY or not isinstance(image, ViTConfig):
         return ""
     work = multiplications(image) / rate(encoder.device, encoder.precision)

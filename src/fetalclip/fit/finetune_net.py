@@ -20,9 +20,9 @@ from fetalclip.fit.adapters import Adapters
 from fetalclip.fit.finetune_data import Squares
 from fetalclip.fit.finetune_recipe import IMAGENET, FinetuneRecipe
 from fetalclip.fit.loop import MEAN, MIRROR, STD
-from fetalclip.fit.start import load_imagenet
 from fetalclip.frame import Pixels
 from fetalclip.models.efficientnet import HEAD_CHANNELS
+from fetalclip.models.imagenet import load_imagenet
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer

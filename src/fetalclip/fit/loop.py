@@ -24,8 +24,9 @@ from fetalclip.fit.objectives import contrastive, other_view, rivalry, sizing, s
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.ruler import Ruler, likeness
 from fetalclip.fit.run import Run
-from fetalclip.fit.start import load_imagenet, start_numbers
+from fetalclip.fit.start import start_numbers
 from fetalclip.fit.warmup import warm_up
+from fetalclip.models.imagenet import load_imagenet
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.tokenizer import Tokenizer

@@ -170,8 +170,8 @@ def _imagenet(rows):
 
     from fetalclip import io
     from fetalclip.encoder.engine import unit
-    from fetalclip.fit.start import load_imagenet
     from fetalclip.models.efficientnet import EfficientNetLite, LiteConfig
+    from fetalclip.models.imagenet import load_imagenet
     from fetalclip.preprocess import prepare
     from fetalclip.preprocess.pipeline import to_tensor
 
