@@ -1,9 +1,9 @@
 """Whether `fetalclip embed` takes more memory for more pictures, and how many pictures a second it embeds.
 
 Fifty simulated pictures are drawn into a temporary folder and linked to under as many names as are asked for. The
-command itself runs in a process of its own, once for a tenth of the names and once for all of them; its peak memory, torch
-and model included, is what the system counted for that process. Not a test: see README.md in this folder. The exit
-status is 1 when ten times as many pictures take over 1.1 times the memory.
+command itself runs in a process of its own, once for a tenth of the names and once for all of them; its peak memory,
+torch and model included, is what the system counted for that process. Not a test: see README.md in this folder. The
+exit status is 1 when ten times as many pictures take over 1.1 times the memory.
 
     python benchmarks/embed_flat.py [--pictures 10000] [--format npz] [--model fetalclip-open] [--json]
 """
