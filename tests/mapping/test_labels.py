@@ -1,4 +1,4 @@
-"""Labels come from a table by path, base name or stem, or from the folder; where two could be meant nothing is guessed."""
+"""Labels come from a table by path, base name or stem, or from the folder; what could be two is refused."""
 
 from __future__ import annotations
 
