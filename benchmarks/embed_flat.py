@@ -1,11 +1,11 @@
 """Whether `fetalclip embed` takes more memory for more pictures, and how many pictures a second it embeds.
 
-Fifty simulated pictures of 416 x 287 are drawn into a temporary folder and linked to under as many names as are asked
-for. The command itself runs in a process of its own, once for a tenth of the names and once for all of them; its peak
-memory, torch and model included, is what the system counted for that process. Not a test: see README.md in this folder.
-The exit status is 1 when ten times as many pictures take over 1.1 times the memory.
+Fifty simulated pictures are drawn into a temporary folder and linked to under as many names as are asked for. The
+command itself runs in a process of its own, once for a tenth of the names and once for all of them; its peak memory,
+torch and model included, is what the system counted for that process. Not a test: see README.md in this folder. The
+exit status is 1 when ten times as many pictures take over 1.1 times the memory.
 
-    python benchmarks/embed_flat.py [--pictures 10000] [--format npz] [--model fetalclip-open] [--json]
+    python benchmarks/embed_flat.py [--pictures 10000] [--size 416x287] [--format npz] [--model fetalclip-open] [--json]
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 DRAWN = 50
-SIZE = (416, 287)  # pixels: that of the audit's benchmark, and of many published pictures after export
 LIMIT = 1.1
 
 
-def draw(folder: Path) -> list[Path]:
+def draw(folder: Path, size: tuple[int, int]) -> list[Path]:
     """The pictures, each of its own seed, with an overlay as a machine burns it in."""
     from PIL import Image
 
@@ -37,7 +36,7 @@ def draw(folder: Path) -> list[Path]:
     for seed in range(DRAWN):
         made.append(folder / f"{seed}.png")
         plane = PLANES[seed % len(PLANES)]
-        Image.fromarray(phantom(plane, seed, overlay=True).frame.pixels).resize(SIZE).save(made[-1])
+        Image.fromarray(phantom(plane, seed, overlay=True).frame.pixels).resize(size).save(made[-1])
     return made
 
 
@@ -80,11 +79,13 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--format", choices=("npz", "parquet"), default="npz")
     parser.add_argument("--model", default="fetalclip-open")
+    parser.add_argument("--size", default="416x287", help="pixels of a picture")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    width, height = map(int, asked.size.split("x"))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        pictures = draw(root / "drawn")
+        pictures = draw(root / "drawn", (width, height))
         runs = []
         for count in (asked.pictures // 10, asked.pictures):
             folder = link(pictures, root / str(count), count)

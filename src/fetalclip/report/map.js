@@ -86,7 +86,8 @@
     tip.hidden = picked < 0;
     if (picked < 0) return;
     const [x, y] = place(picked), box = tip.getBoundingClientRect();
-    const left = x + 16 + box.width > width ? x - 16 - box.width : x + 16;
+    const beside = x + 16 + box.width > width ? x - 16 - box.width : x + 16;
+    const left = Math.min(beside, width - box.width - 6);
     const top = Math.min(Math.max(6, y - box.height / 2), height - box.height - 6);
     tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
   }
@@ -123,7 +124,8 @@
     }
     return best;
   }
-  function zoom(factor, x = width / 2, y = height / 2) {
+  const middle = () => (picked < 0 ? [width / 2, height / 2] : place(picked));
+  function zoom(factor, [x, y] = middle()) {
     const next = Math.min(400 * fit(), Math.max(0.2 * fit(), view.scale * factor));
     view.x = x - ((x - view.x) * next) / view.scale;
     view.y = y - ((y - view.y) * next) / view.scale;
@@ -158,7 +160,7 @@
     } else {
       const other = [...held].find(([id]) => id !== event.pointerId)[1];
       const gap = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]) || 1;
-      zoom(gap([x, y]) / gap(before), (x + other[0]) / 2, (y + other[1]) / 2);
+      zoom(gap([x, y]) / gap(before), [(x + other[0]) / 2, (y + other[1]) / 2]);
     }
     held.set(event.pointerId, [x, y]);
     redraw();
@@ -175,7 +177,7 @@
   canvas.addEventListener("pointerleave", () => held.size || pick(-1));
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), ...spot(event));
+    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), spot(event));
   }, { passive: false });
   canvas.addEventListener("dblclick", () => { all(); redraw(); });
   canvas.addEventListener("keydown", (event) => {

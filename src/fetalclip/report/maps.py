@@ -74,7 +74,7 @@ def draw_map(places: Places, labels: Sequence[str], title: str, facts: str = "",
     inks = dict(zip([name for name, _ in classes], colours(len(classes)), strict=True))
     own = colours(1)[0] if not labels else UNLABELLED
     n = len(places)
-    radius = 5.0 if n <= 500 else 4.0 if n <= 2000 else 3.0 if n <= 10_000 else 2.0
+    radius = 6.0 if n <= 500 else 5.0 if n <= 2000 else 3.0 if n <= 10_000 else 2.0
     shown = _inside(places, radius + 6)
     # In an order of no meaning: the label that is drawn last would hide the others.
     for i in np.random.default_rng(0).permutation(n):
