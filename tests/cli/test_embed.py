@@ -181,6 +181,11 @@ def test_the_file_and_its_parts_are_no_inputs_of_their_own_folder(tmp_path, monk
     for _ in range(2):
         assert main(["embed", ".", "-o", "e.npz", "--model", "fetalclip-tiny"]) == 0
     assert list(read(tmp_path / "e.npz")["paths"]) == ["a.png"]
+    Path("a.png").unlink()
+    assert main(["embed", ".", "-o", "e.npz", "--model", "fetalclip-tiny"]) == 2
+    assert "no file but e.npz itself" in capsys.readouterr().err
+    assert list(read(tmp_path / "e.npz")["paths"]) == ["a.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
 
 
 @pytest.mark.slow

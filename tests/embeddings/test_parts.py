@@ -58,6 +58,14 @@ def test_it_goes_on_after_the_last_finished_batch(folder, tmp_path):
     assert found.facts == {"model": "m"}
 
 
+def test_a_lost_list_of_inputs_is_written_again(folder):
+    (folder / "inputs.jsonl").unlink()
+    parts = finished(folder)
+    assert [name for name, _ in parts.failures()] == ["scans/1.png"]
+    assert len(list(parts.names())) == 9
+    parts.close(remove=True)
+
+
 @pytest.mark.parametrize("torn", [b'{"inputs": 4, "fai', b"\x00\xff", b'{"inputs": 4}\n'])
 def test_a_line_that_was_cut_short_does_not_count(folder, torn):
     with (folder / "journal.jsonl").open("ab") as journal, (folder / "rows.f32").open("ab") as vectors:

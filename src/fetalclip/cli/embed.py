@@ -106,6 +106,8 @@ def _work(network: Any, work: _Work, parts: Parts, out: Path, voice: Voice) -> N
     # The card of the tiny model has no hash of its weights.
     weights = network.card.sha256 or network.encoder.embedding_sha256
     parts.begin(work.inputs, {**facts, "model_sha256": weights, "kind": work.kind, "width": network.encoder.dim})
+    if not parts.inputs:
+        raise UsageError(f"no file but {out.name} itself", "pictures, or folders of them")
     if parts.done:
         voice.talk(f"Going on after {parts.done} of {parts.inputs} that an earlier run finished.")
         for name, why in parts.failures():

@@ -91,12 +91,13 @@ class Parts:
             with replacing(manifest) as part:
                 part.write_text(json.dumps(told, indent=1), "utf-8")
         else:
-            fresh.unlink()
             changed = sorted(name for name in {*told, *before} if told.get(name) != before.get(name))
             if changed:
+                fresh.unlink()
                 what = ", ".join(dict.fromkeys("inputs" if name == "inputs_sha256" else name for name in changed))
                 found = f"{self.folder.name} holds the beginning of another call (it differs in {what})"
                 raise OutputError(found, "the call that began it, which would go on", _AGAIN)
+            fresh.replace(self.folder / _INPUTS)
             self._take_up(count)
         self.inputs = count
         self._rows = (self.folder / _ROWS).open("ab")
@@ -220,11 +221,11 @@ def _hold(folder: Path) -> IO[bytes]:
         import fcntl
 
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # Windows
-        pass
     except BlockingIOError:
         stream.close()
         raise OutputError(f"another run is writing {folder.name}", "one run for each file", "another -o") from None
+    except (ImportError, OSError):  # Windows, or a disk far away that knows no locks
+        pass
     return stream
 
 
