@@ -19,7 +19,7 @@ def apart(places: np.ndarray, codes: np.ndarray) -> float:
     """Distance of the nearest two centres over the widest spread."""
     centres = np.stack([places[codes == code].mean(axis=0) for code in range(3)])
     gaps = np.linalg.norm(centres[:, None] - centres[None], axis=2)[np.triu_indices(3, 1)]
-    return float(gaps.min() / max(places[codes == code].std() for code in range(3)))
+    return float(gaps.min() / max(places[codes == code].std(axis=0).max() for code in range(3)))
 
 
 def test_pca_is_the_projection_that_varies_most():

@@ -32,42 +32,46 @@ class _Targets:
     pictures: dict[str, Path]
 
 
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for page and pictures; or F.html: the page alone.")
+]
+Table = Annotated[
+    Path | None, typer.Option("--labels", metavar="T.csv", help="Table to colour by; pictures by path or base name.")
+]
+Label = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Its column with the labels.")]
+Group = Annotated[
+    str,
+    typer.Option("--group", metavar="COLUMN", help="Its column with the patients, who must not vouch for themselves."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="COLUMN=VALUE", help="Only its rows with this cell; may be repeated."),
+]
+Png = Annotated[
+    Path | None,
+    typer.Option("--png", metavar="F.png", help="The picture, where -o is a page; of both: F-umap.png, F-pca.png."),
+]
+Thumbnails = Annotated[
+    bool, typer.Option("--thumbnails/--no-thumbnails", help="Small pictures on the page: they are patients' pictures.")
+]
+Names = Annotated[bool, typer.Option("--names/--no-names", help="File names on the page: they can hold identifiers.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Of what is random; the same gives the same map.")
+]
+
+
 def map_(  # noqa: PLR0913  (one parameter per option)
     embeddings: Annotated[Path, typer.Argument(metavar="F.npz", help="What 'fetalclip embed' wrote.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder for page and pictures; or F.html: the page alone."),
-    ],
-    labels: Annotated[
-        Path | None,
-        typer.Option("--labels", metavar="T.csv", help="Table to colour by; pictures by path or base name."),
-    ] = None,
-    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="Its column with the labels.")] = "",
-    group: Annotated[
-        str,
-        typer.Option(
-            "--group", metavar="COLUMN", help="Its column with the patients, who must not vouch for themselves."
-        ),
-    ] = "",
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="COLUMN=VALUE", help="Only its rows with this cell; may be repeated."),
-    ] = None,
+    out: Out,
+    labels: Table = None,
+    label: Label = "",
+    group: Group = "",
+    where: Where = None,
     method: Annotated[str, typer.Option("--method", metavar="M", help="umap, pca or both.")] = "both",
-    png: Annotated[
-        Path | None,
-        typer.Option("--png", metavar="F.png", help="The picture, where -o is a page; of both: F-umap.png, F-pca.png."),
-    ] = None,
-    thumbnails: Annotated[
-        bool,
-        typer.Option("--thumbnails/--no-thumbnails", help="Small pictures on the page: they are patients' pictures."),
-    ] = True,
-    names: Annotated[
-        bool, typer.Option("--names/--no-names", help="File names on the page: they can hold identifiers.")
-    ] = True,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Of what is random; the same gives the same map.")
-    ] = 0,
+    png: Png = None,
+    thumbnails: Thumbnails = True,
+    names: Names = True,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> int:
     """Embeddings as a map to look at, with numbers of how far labels lie apart.
