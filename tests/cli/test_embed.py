@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,7 @@ import fetalclip as fc
 import fetalclip.api
 from fetalclip.analysis import analyst
 from fetalclip.cli import main
+from fetalclip.encoder import Encoder
 
 
 @pytest.fixture
@@ -81,7 +87,7 @@ def test_a_picture_stays_as_it_is_unless_the_card_or_the_user_asks(folder, tmp_p
     [
         (["a.png", "--text-file", "t.txt", "-o", "e.npz"], "both PATH and --text-file"),
         (["-o", "e.npz"], "neither PATH nor --text-file"),
-        (["a.png", "-o", "e.csv"], "ends in .npz"),
+        (["a.png", "-o", "e.csv"], "ends in .npz or .parquet"),
         (["a.png", "-o", "e.npz", "--precision", "fp8"], "fp8"),
         (["--text-file", "nothing.txt", "-o", "e.npz"], "nothing.txt"),
         (["--text-file", "empty.txt", "-o", "e.npz"], "is empty"),
@@ -99,3 +105,102 @@ def test_a_wrong_call_is_one_message(tmp_path, monkeypatch, capsys, words, said)
     assert said in err
     assert "Traceback" not in err
     assert not Path("e.npz").exists()
+    assert not list(Path().glob(".*"))
+
+
+def many(folder: Path, count: int) -> list[str]:
+    """A folder of small pictures and the words that embed it, 32 at a time."""
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    for i in range(count):
+        Image.fromarray(random.integers(0, 255, (24, 24), dtype=np.uint8)).save(folder / f"{i:03}.png")
+    (folder / "010.png").write_bytes(b"no picture")
+    return ["embed", str(folder), "--model", "fetalclip-tiny"]
+
+
+class Stopped(RuntimeError):
+    """What ends a run in the middle."""
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_an_interrupted_run_goes_on_and_makes_the_same_file(tmp_path, monkeypatch, capsys, suffix):
+    words = many(tmp_path / "scans", 100)
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"e{suffix}"
+    assert main([*words, "-o", str(whole)]) == 1
+    real, calls = Encoder.images, []
+
+    def stops(self, pictures):
+        calls.append(len(pictures))
+        if len(calls) == 3:
+            raise Stopped("the machine went away")
+        return real(self, pictures)
+
+    monkeypatch.setattr(Encoder, "images", stops)
+    assert main([*words, "-o", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "64 of 100 are kept" in said
+    assert not out.exists()
+    assert (tmp_path / f".e{suffix}.parts").is_dir()
+    calls[:] = [0] * 3
+    assert main([*words, "-o", str(out)]) == 1  # 010.png is not tried again, and still counts
+    assert calls[3:] == [32, 4]
+    said = capsys.readouterr().err
+    assert "Going on after 64 of 100" in said
+    assert said.count("010.png") == 1
+    assert "1 files not read" in said
+    assert out.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_another_model_or_picture_does_not_go_on(tmp_path, monkeypatch, capsys):
+    words = many(tmp_path / "scans", 40)
+    out = tmp_path / "e.npz"
+    real, calls = Encoder.images, []
+
+    def stops(self, pictures):
+        calls.append(len(pictures))
+        if len(calls) == 2:
+            raise Stopped("the machine went away")
+        return real(self, pictures)
+
+    monkeypatch.setattr(Encoder, "images", stops)
+    main([*words, "-o", str(out)])
+    Image.fromarray(np.zeros((24, 24), np.uint8)).save(tmp_path / "scans" / "000.png")
+    assert main([*words, "-o", str(out)]) == 2
+    assert "it differs in inputs" in capsys.readouterr().err
+    assert main([*words, "-o", str(out), "--precision", "bf16"]) == 2
+    assert "engine" in capsys.readouterr().err
+    assert main([*words, "-o", str(out), "--restart"]) == 1
+    assert len(read(out)["paths"]) == 39
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_file_and_its_parts_are_no_inputs_of_their_own_folder(tmp_path, monkeypatch, capsys):
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["embed", ".", "-o", "e.npz", "--model", "fetalclip-tiny"]) == 0
+    assert list(read(tmp_path / "e.npz")["paths"]) == ["a.png"]
+    Path("a.png").unlink()
+    assert main(["embed", ".", "-o", "e.npz", "--model", "fetalclip-tiny"]) == 2
+    assert "no file but e.npz itself" in capsys.readouterr().err
+    assert list(read(tmp_path / "e.npz")["paths"]) == ["a.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_and_makes_the_same_file(tmp_path):
+    words = [sys.executable, "-c", "from fetalclip.cli import program; program()", *many(tmp_path / "scans", 1500)]
+    whole, out, journal = tmp_path / "whole.npz", tmp_path / "e.npz", tmp_path / ".e.npz.parts" / "journal.jsonl"
+    assert subprocess.run([*words, "-o", str(whole)], capture_output=True, check=False).returncode == 1
+    victim = subprocess.Popen([*words, "-o", str(out)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not (journal.exists() and journal.stat().st_size) and time.monotonic() < until:
+        time.sleep(0.005)
+    os.kill(victim.pid, signal.SIGKILL)
+    assert victim.wait() == -signal.SIGKILL
+    assert not out.exists()
+    done = subprocess.run([*words, "-o", str(out)], capture_output=True, text=True, check=False)
+    assert "Going on after" in done.stderr
+    assert out.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob(".*"))

@@ -57,6 +57,17 @@ def test_bars_grow():
     assert [len(text) for text in filled] == [0, 5, 10, 20]
 
 
+def test_progress_counts_what_an_item_stands_for_and_what_was_done_before(capsys, monkeypatch):
+    from rich.progress import Progress
+
+    seen = []
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(Progress, "add_task", lambda self, *_, total, completed: seen.append((completed, total)) or 0)
+    monkeypatch.setattr(Progress, "advance", lambda self, task, by=1: seen.append(by))
+    assert list(output.Voice().progress(["ab", "c"], 10, "embed", 7, len)) == ["ab", "c"]
+    assert seen == [(7, 10), 2, 1]
+
+
 def test_progress_is_silent_without_a_terminal(capsys):
     assert list(output.Voice().progress(range(3), 3, "count")) == [0, 1, 2]
     assert capsys.readouterr() == ("", "")

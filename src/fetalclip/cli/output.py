@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from fetalclip.errors import OutputError
@@ -106,8 +106,18 @@ class Voice:
             return
         _write(sys.stderr, line)
 
-    def progress(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
-        """Yield the items while a bar on stderr counts them; silent for one, or without a terminal."""
+    def progress(
+        self, items: Iterable[T], total: int, what: str, done: int = 0, size: Callable[[T], int] | None = None
+    ) -> Iterator[T]:
+        """Yield the items while a bar on stderr counts them; silent for one, or without a terminal.
+
+        Args:
+            items: what is gone through.
+            total: how many there are in all.
+            what: the word before the bar.
+            done: how many of them an earlier run did.
+            size: how many an item counts for; one when None.
+        """
         if total < 2 or not sys.stderr.isatty():
             yield from items
             return
@@ -119,13 +129,13 @@ class Voice:
         # Redirecting would send stdout's data to stderr.
         bar_ = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         with bar_:
-            task = bar_.add_task(what, total=total)
+            task = bar_.add_task(what, total=total, completed=done)
             if sys.stdout.isatty():
                 self._through = console
             try:
                 for item in items:
                     yield item
-                    bar_.advance(task)
+                    bar_.advance(task, 1 if size is None else size(item))
             finally:
                 self._through = None
 

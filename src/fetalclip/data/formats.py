@@ -20,8 +20,12 @@ _FLOATS = ("mm_per_pixel", "hc_mm")
 Table = tuple[list[str], list[dict[str, str]]]
 
 
-def read_cells(path: Path) -> Table:
+def read_cells(path: Path, separators: str = ",") -> Table:
     """Header and rows of a ``.csv`` or ``.parquet`` file, each cell as text, empty for a null.
+
+    Args:
+        path: the file.
+        separators: what may stand between the columns of a CSV; of several, the one its header has most.
 
     Raises:
         UsageError: another suffix.
@@ -37,7 +41,7 @@ def read_cells(path: Path) -> Table:
             raise UnreadableInput(f"'{path}' of {path.stat().st_size} bytes", f"at most {_MAX_BYTES}")
     except ValueError:
         raise UsageError("a table's name with a zero byte", "a file name") from None
-    header, rows = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    header, rows = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, separators)
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise UnreadableInput(f"'{path}' has two columns '{twice:.60}'", "each column once")
@@ -62,13 +66,15 @@ def write_cells(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, s
         raise OutputError(f"'{path}' cannot be written ({error.strerror})", "a folder that can be written to") from None
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path, separators: str) -> Table:
     before = csv.field_size_limit(_MAX_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            lines = csv.reader(handle, strict=True)
+            start = handle.readline(_MAX_CELL)
+            handle.seek(0)
+            lines = csv.reader(handle, strict=True, delimiter=max(separators, key=start.count))
             header = [cell.strip() for cell in next(lines, [])]
-            if len(header) == 1 and ";" in header[0]:
+            if len(header) == 1 and ";" in header[0] and ";" not in separators:
                 raise UnreadableInput(f"'{path}' has ; between its columns", "commas")
             return header, [_row(path, header, line, lines.line_num) for line in lines if line]
     except OSError as error:
