@@ -13,45 +13,54 @@ from fetalclip.cli.options import AsJson, Model
 from fetalclip.cli.output import Voice, json_line, printable
 from fetalclip.errors import UsageError
 
+Table = Annotated[
+    Path, typer.Argument(metavar="TABLE.csv", help="Columns: path or filename, label, optionally patient and split.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="HEAD", help="The head folder to write; it must be new.")]
+Shots = Annotated[
+    int, typer.Option("--shots", metavar="K", min=0, help="Learn from K patients of each class; 0 from all.")
+]
+Method = Annotated[
+    str,
+    typer.Option("--method", metavar="M", help="logistic, published, few-shot-published, prompt-mean or tip-adapter."),
+]
+Label = Annotated[
+    str | None, typer.Option("--label", metavar="COLUMN", help="The column of labels, if it is not called label.")
+]
+Patient = Annotated[
+    str | None, typer.Option("--patient", metavar="COLUMN", help="The column of patients, if not called patient.")
+]
+Root = Annotated[
+    Path | None, typer.Option("--root", metavar="DIR", help="Folder of relative paths, if not the table's.")
+]
+Sets = Annotated[int, typer.Option("--sets", metavar="N", min=1, help="Support sets that are measured.")]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="M", min=1, help="Seeds of each, where they matter.")]
+Number = Annotated[
+    str | None, typer.Option("--number", metavar="UNIT", help="The labels are numbers in this unit, such as days.")
+]
+Prompts = Annotated[
+    str | None, typer.Option("--prompts", metavar="F", help="Texts of the classes, for prompt-mean and tip-adapter.")
+]
+OverlayMode = Annotated[str, typer.Option("--overlay", metavar="O", help="Burned-in text: mask, or keep.")]
+License = Annotated[str, typer.Option("--license", metavar="L", help="Licence of the head: that of its labels.")]
+Title = Annotated[str, typer.Option("--title", metavar="T", help="What the head is called in its card.")]
+
 
 def probe(  # noqa: PLR0913  (one parameter per option)
-    table: Annotated[
-        Path,
-        typer.Argument(metavar="TABLE.csv", help="Columns: path or filename, label, optionally patient and split."),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="HEAD", help="The head folder to write; it must be new.")],
-    shots: Annotated[
-        int, typer.Option("--shots", metavar="K", min=0, help="Learn from K patients of each class; 0 from all.")
-    ] = 0,
-    method: Annotated[
-        str,
-        typer.Option(
-            "--method", metavar="M", help="logistic, published, few-shot-published, prompt-mean or tip-adapter."
-        ),
-    ] = "logistic",
-    label: Annotated[
-        str | None, typer.Option("--label", metavar="COLUMN", help="The column of labels, if it is not called label.")
-    ] = None,
-    patient: Annotated[
-        str | None, typer.Option("--patient", metavar="COLUMN", help="The column of patients, if not called patient.")
-    ] = None,
-    root: Annotated[
-        Path | None, typer.Option("--root", metavar="DIR", help="Folder of relative paths, if not the table's.")
-    ] = None,
-    sets: Annotated[int, typer.Option("--sets", metavar="N", min=1, help="Support sets that are measured.")] = 5,
-    seeds: Annotated[int, typer.Option("--seeds", metavar="M", min=1, help="Seeds of each, where they matter.")] = 5,
-    number: Annotated[
-        str | None, typer.Option("--number", metavar="UNIT", help="The labels are numbers in this unit, such as days.")
-    ] = None,
-    prompts: Annotated[
-        str | None,
-        typer.Option("--prompts", metavar="F", help="Texts of the classes, for prompt-mean and tip-adapter."),
-    ] = None,
-    overlay: Annotated[str, typer.Option("--overlay", metavar="O", help="Burned-in text: mask, or keep.")] = "mask",
-    license: Annotated[
-        str, typer.Option("--license", metavar="L", help="Licence of the head: that of its labels.")
-    ] = "",
-    title: Annotated[str, typer.Option("--title", metavar="T", help="What the head is called in its card.")] = "",
+    table: Table,
+    out: Out,
+    shots: Shots = 0,
+    method: Method = "logistic",
+    label: Label = None,
+    patient: Patient = None,
+    root: Root = None,
+    sets: Sets = 5,
+    seeds: Seeds = 5,
+    number: Number = None,
+    prompts: Prompts = None,
+    overlay: OverlayMode = "mask",
+    license: License = "",
+    title: Title = "",
     model: Model = "fetalclip-open",
     as_json: AsJson = False,
 ) -> int:
