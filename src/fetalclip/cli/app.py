@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fetalclip import __version__
-from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, growth, info, models, release, train
+from fetalclip.cli import analyze, bench, checkpoints, data, demo, embed, explain, growth, info, models, release, train
 from fetalclip.cli.output import Voice, printable, silence
 from fetalclip.errors import FetalclipError
 
@@ -57,6 +57,7 @@ app.command("demo")(demo.demo)
 app.command("analyze", no_args_is_help=True)(analyze.analyze)
 app.command("info", no_args_is_help=True)(info.info)
 app.command("embed", no_args_is_help=True)(embed.embed)
+app.command("explain", no_args_is_help=True)(explain.explain)
 app.command("growth", no_args_is_help=True)(growth.growth)
 models.app.command("convert", no_args_is_help=True)(checkpoints.convert)
 models.app.command("export-openclip", no_args_is_help=True)(checkpoints.export_openclip)

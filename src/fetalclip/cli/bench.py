@@ -10,6 +10,7 @@ import typer
 
 from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli.analyze import load
+from fetalclip.cli.bench_explain import explain
 from fetalclip.cli.bench_heart import heart
 from fetalclip.cli.bench_masks import MASK_COMMANDS
 from fetalclip.cli.bench_quality import quality
@@ -241,6 +242,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "biometry": biometry,
     "quality": quality,
     "heart": heart,
+    "explain": explain,
     **MASK_COMMANDS,
 }
 for _protocol in PROTOCOLS.values():

@@ -86,7 +86,9 @@ def method_for(kind: str, name: str | None = None) -> Method:
     method = method_named(name or _DEFAULT[kind])
     if kind not in method.towers:
         able = ", ".join(one.name for one in METHODS.values() if kind in one.towers)
-        raise UsageError(f"method {method.name} on a {kind} image tower", f"one of {able}", f"--method {able.split(',')[0]}")
+        raise UsageError(
+            f"method {method.name} on a {kind} image tower", f"one of {able}", f"--method {able.split(',')[0]}"
+        )
     return method
 
 

@@ -1,4 +1,4 @@
-"""Score-CAM: each channel of one block's map is a mask; it weighs what the score is when the picture is seen through it.
+"""Score-CAM: each channel of one block's map weighs what the score is when the picture is seen through it alone.
 
 Wang et al. 2020 (arXiv 1910.01279): a channel's map is brought to the picture's size and to 0 to 1, the picture is
 multiplied by it, and the softmax of the scores over the channels are the weights. Only the channels that vary most over
