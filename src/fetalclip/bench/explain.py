@@ -3,11 +3,11 @@
 * Model randomisation (`fetalclip.bench.explain_sanity`): rank correlation inside the sector between the map and that
   of the same tower with random weights, from the top down; ten pictures of each plane.
 * Deletion and insertion (`fetalclip.bench.explain_curves`) of the true plane against the other planes, 25 pictures of
-  each plane: against the mean of three random maps as smooth, and against a centred Gaussian.
+  each plane: against the mean of two random maps as smooth, and against a centred Gaussian.
 * HC18: the share of the map inside the head's outline for the text "fetal head", against that of the centred Gaussian
   of 0.12 of the width, paired by examination; on all heads, and on those off centre: the outline's centroid more than
   0.08 of the width from the picture's centre, a limit fixed on validation pictures.
-* Every part has a random map and, of every fourth picture, occlusion as the reference.
+* Every part has a random map and, of every tenth picture, occlusion as the reference.
 * Intervals are 95 % by patient or examination (`fetalclip.metrics`). A goal is met by the value.
 """
 
@@ -46,7 +46,7 @@ from fetalclip.result.attribution import energy_inside
 HEAD_TEXT = "fetal head"
 PER_PLANE, SANE_PER_PLANE = 25, 10  # pictures
 INTERVAL = "95 % percentile bootstrap over patients or examinations; Wilson where a rate is 0 or 1"
-_RANDOM_MAPS, _EVERY = 3, 4  # random maps of a picture; occlusion on one picture of so many
+_RANDOM_MAPS, _EVERY = 2, 10  # random maps of a picture; occlusion on one picture of so many
 _TOWERS = 3  # of random weights, in turn
 
 
@@ -108,7 +108,7 @@ def run(model: Any, root: str | Path, options: Options | None = None) -> BenchRe
 
 
 def measured(model: Any, methods: Sequence[Method], root: str | Path, options: Options) -> Rows:
-    """The rows of every picture; the first method on all of them, the second on one of four."""
+    """The rows of every picture; the first method on all of them, the second on one of ten."""
     planes = [row for plane in KNOWN for row in _of_plane(root, plane, options)]
     heads = spread([row for row in outlined(load_set("head"), root) if row.split == options.split], options.limit)
     if not heads:

@@ -22,7 +22,7 @@ from fetalclip.result.attribution import Heat
 
 Mask = npt.NDArray[np.bool_]
 
-STEPS = 8
+STEPS = 6
 CELLS = 12  # along a side of a random map: as many as the block has that the methods look at
 PRIOR = 0.12  # of the width: sigma of the centred Gaussian
 

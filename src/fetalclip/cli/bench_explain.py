@@ -27,7 +27,7 @@ def explain(  # noqa: PLR0913  (one parameter per option)
         str | None, typer.Option("--method", metavar="NAME", help="A method of 'fetalclip explain'.")
     ] = None,
     reference: Annotated[
-        bool, typer.Option("--reference/--no-reference", help="Occlusion too, on every fourth picture.")
+        bool, typer.Option("--reference/--no-reference", help="Occlusion too, on every tenth picture.")
     ] = True,
     predictions: SavedRows = None,
     split: Side = "test",

@@ -38,7 +38,7 @@ def explain(  # noqa: PLR0913  (one parameter per option)
         typer.Option(
             "--method",
             metavar="NAME",
-            help="hires-cam, score-cam, grad-cam, rollout or occlusion. Default: the tower's.",
+            help="hires-cam, score-cam, score-cam-centred, grad-cam, rollout or occlusion. Default: the tower's.",
         ),
     ] = None,
     model: Model = "fetalclip-open",
@@ -105,11 +105,10 @@ def _write(target: Path, frame: Frame, found: Attribution, maps: bool) -> None:
     if maps:
         import numpy as np
 
-        told = {"method": found.method, "text": found.text, "quantity": found.quantity}
-        words = {name: np.array(value, dtype=np.str_) for name, value in told.items()}
+        told = {"method": found.method, "text": found.text, "quantity": found.quantity, "against": list(found.against)}
+        arrays: dict[str, Any] = {name: np.array(value, dtype=np.str_) for name, value in told.items()}
         with files.whole(target.with_suffix(".npz"), "-o") as temporary:
-            against = np.array(found.against, dtype=np.str_)
-            np.savez_compressed(temporary, map=found.map, score=np.float64(found.score), against=against, **words)
+            np.savez_compressed(temporary, map=found.map, score=np.float64(found.score), **arrays)
 
 
 def _told(path: Path, frame: Frame | None, found: Attribution | None, error: str | None) -> dict[str, Any]:

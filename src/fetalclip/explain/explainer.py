@@ -125,11 +125,10 @@ class Explainer:
         return mean
 
     def _view(self, ready: Prepared, question: Question, tower: Any, mirrored: bool) -> View:
-        black = np.zeros_like(ready.pixels)
-        picture, blurred, dark = self.encoder.tensor([ready.pixels, blur(ready.pixels), black]).split(1)
+        picture, blurred = self.encoder.tensor([ready.pixels, blur(ready.pixels)]).split(1)
         if mirrored:
             picture, blurred = picture.flip(-1), blurred.flip(-1)
-        return View(tower, picture, blurred, dark[..., :1, :1], question, min(16, self.encoder.batch))
+        return View(tower, picture, blurred, question, min(16, self.encoder.batch))
 
     def _named(self, image: npt.NDArray[np.float32]) -> tuple[str, list[str]]:
         """The plane the model finds most probable, and a warning where it would not tell it."""

@@ -55,11 +55,16 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "score-cam",
-            "what each channel of one block is worth when the picture is seen through it alone",
+            "channels of one block, each weighted by the score of the picture seen through it alone, as published",
+            (CONVOLUTIONAL, TRANSFORMER),
+        ),
+        Method(
+            "score-cam-centred",
+            "the same, each channel weighted by how much better or worse it scores than the others",
             (CONVOLUTIONAL, TRANSFORMER),
             power=2.0,
         ),
-        Method("grad-cam", "channels of one block weighted by their mean gradient", (CONVOLUTIONAL,), power=2.0),
+        Method("grad-cam", "channels of one block, each weighted by its mean gradient", (CONVOLUTIONAL,), power=2.0),
         Method(
             "rollout",
             "attention from the class token down to the patches, the same for every text",
@@ -74,7 +79,7 @@ METHODS: dict[str, Method] = {
     )
 }
 
-_DEFAULT = {CONVOLUTIONAL: "hires-cam", TRANSFORMER: "score-cam"}
+_DEFAULT = {CONVOLUTIONAL: "hires-cam", TRANSFORMER: "score-cam-centred"}
 
 
 def method_for(kind: str, name: str | None = None) -> Method:

@@ -27,7 +27,6 @@ class View:
         tower: the image tower as it infers.
         picture: (1, 3, S, S), normalised.
         blurred: the same picture blurred, (1, 3, S, S).
-        black: what a black pixel is once normalised, (1, 3, 1, 1).
         question: what is scored.
         batch: pictures at a time.
     """
@@ -35,7 +34,6 @@ class View:
     tower: Any
     picture: Tensor
     blurred: Tensor
-    black: Tensor
     question: Question
     batch: int = 16
 
