@@ -51,7 +51,7 @@ def test_curves_of_a_score_that_is_known():
     good, bad = areas(known, known, square, everywhere, [right, wrong])
     assert good[0] < bad[0]  # deletion: the answer goes at once
     assert good[1] > bad[1]  # insertion: it comes at once
-    assert ((0 <= np.array([good, bad])) & (np.array([good, bad]) <= 1)).all()
+    assert ((np.array([good, bad]) >= 0) & (np.array([good, bad]) <= 1)).all()
     nowhere = areas(known, known, square, np.zeros((32, 32), bool), [right])[0]
     assert np.isfinite(nowhere).all()  # nothing is deleted outside the sector
 
@@ -61,7 +61,7 @@ def test_chance_and_centre():
     np.testing.assert_array_equal(first, random_heat(48, 1))
     assert abs(rank_correlation(first, second, np.ones((48, 48), bool))) < 0.4
     heat = centre_heat(30, 100)
-    rows, columns = np.mgrid[0:30, 0:100] + 0.5
+    columns = np.mgrid[0:30, 0:100][1] + 0.5
     assert np.sqrt((heat.sum(0) * (columns[0] - 50) ** 2).sum() / heat.sum()) == pytest.approx(12, abs=0.2)
     assert heat.argmax() in (14 * 100 + 49, 14 * 100 + 50, 15 * 100 + 49, 15 * 100 + 50)
 

@@ -1,7 +1,7 @@
 """Protocol ``explain``: whether a heat map follows the model, and finds what the text names.
 
 * Model randomisation (`fetalclip.bench.explain_sanity`): rank correlation inside the sector between the map and that
-  of the same tower with random weights, from the top down; ten pictures of each plane.
+  of the same tower with random weights, from the top down; five pictures of each plane.
 * Deletion and insertion (`fetalclip.bench.explain_curves`) of the true plane against the other planes, 25 pictures of
   each plane: against the mean of two random maps as smooth, and against a centred Gaussian.
 * HC18: the share of the map inside the head's outline for the text "fetal head", against that of the centred Gaussian
@@ -44,7 +44,7 @@ from fetalclip.preprocess.letterbox import Letterbox, letterbox
 from fetalclip.result.attribution import energy_inside
 
 HEAD_TEXT = "fetal head"
-PER_PLANE, SANE_PER_PLANE = 25, 10  # pictures
+PER_PLANE, SANE_PER_PLANE = 25, 5  # pictures
 INTERVAL = "95 % percentile bootstrap over patients or examinations; Wilson where a rate is 0 or 1"
 _RANDOM_MAPS, _EVERY = 2, 10  # random maps of a picture; occlusion on one picture of so many
 _TOWERS = 3  # of random weights, in turn
@@ -56,7 +56,7 @@ class Options:
 
     Attributes:
         split: ``test``, or ``val`` while choosing something.
-        limit: at most so many pictures of each part; None takes 25 of each plane, 10 for the sanity check, all heads.
+        limit: at most so many pictures of each part; None takes 25 of each plane, 5 for the sanity check, all heads.
         method: one of ``fetalclip.explain.METHODS``; the tower's own when None.
         reference: whether occlusion is measured too.
         show_progress: a bar on stderr, if that is a terminal.
@@ -160,17 +160,18 @@ def _first(rows: Sequence[Row], plane: str, count: int) -> list[Row]:
 
 
 def _square(explainer: Explainer, row: Row) -> tuple[Any, Any, Letterbox]:
-    """A picture as prepared, its sector in the square, and the square's own letterbox."""
+    """A picture as prepared, its sector, and the letterbox of the square itself."""
     frame, wanted = read(row.path), explainer.encoder.normalisation
     overlay = find_overlay(frame.gray)
     ready = prepare(frame, wanted.image_size, "mask", wanted.colour, overlay)
-    return ready, ready.letterbox.mask_in(overlay.sector), letterbox(ready.pixels, wanted.image_size)[1]
+    return ready, overlay.sector, letterbox(ready.pixels, wanted.image_size)[1]
 
 
 def _curves(explainer: Explainer, methods: Sequence[Method], row: Row) -> dict[str, Any]:
-    ready, sector, box = _square(explainer, row)
+    ready, seen, box = _square(explainer, row)
+    sector = ready.letterbox.mask_in(seen)
     question, side = explainer.ask(str(row.plane)), box.size
-    heats = {one.name: finish(explainer.grid(ready, question, one), box, one.power, sector) for one in methods}
+    heats = {one.name: finish(explainer.grid(ready, question, one, seen), box, one.power, sector) for one in methods}
     heats[CENTRE] = centre_heat(side, side)
     chance = [random_heat(side, seed) for seed in range(1, 1 + _RANDOM_MAPS)]
     said = areas(explainer.encoder, question, ready.pixels, sector, [*heats.values(), *chance])
@@ -180,13 +181,14 @@ def _curves(explainer: Explainer, methods: Sequence[Method], row: Row) -> dict[s
 
 
 def _sanity(explainer: Explainer, methods: Sequence[Method], row: Row, towers: dict[str, Any]) -> dict[str, Any]:
-    ready, sector, box = _square(explainer, row)
+    ready, seen, box = _square(explainer, row)
+    sector = ready.letterbox.mask_in(seen)
     question = explainer.ask(str(row.plane))
     found: dict[str, dict[str, float]] = {stage: {} for stage in towers}
     for one in reversed(methods):  # the method itself last: the random map is held against it
-        true = finish(explainer.grid(ready, question, one), box, one.power, sector)
+        true = finish(explainer.grid(ready, question, one, seen), box, one.power, sector)
         for stage, tower in towers.items():
-            other = finish(explainer.grid(ready, question, one, tower), box, one.power, sector)
+            other = finish(explainer.grid(ready, question, one, seen, tower), box, one.power, sector)
             found[stage][one.name] = rank_correlation(true, other, sector)
     for number, stage in enumerate(towers):
         found[stage][RANDOM] = rank_correlation(true, random_heat(box.size, number), sector)

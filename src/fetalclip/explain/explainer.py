@@ -98,7 +98,9 @@ class Explainer:
             text, said = self._named(image)
             warnings += said
         question = self.ask(text, against)
-        heat = finish(self.grid(ready, question, chosen), ready.letterbox, chosen.power, _sector(found, overlay))
+        sector = _sector(found, overlay)
+        grid = self.grid(ready, question, chosen, sector)
+        heat = finish(grid, ready.letterbox, chosen.power, sector)
         if not heat.any():
             warnings.append("nothing on the picture speaks for the text: the map is empty")
         if not chosen.reads_text:
@@ -106,29 +108,34 @@ class Explainer:
         score, cosine = float(question.of(image)[0]), float(question.cosine(image)[0])
         return Attribution(heat, chosen.name, text, question.against, score, cosine, tuple(warnings))
 
-    def grid(self, ready: Prepared, question: Question, method: Method, tower: Any = None) -> npt.NDArray[np.float32]:
+    def grid(
+        self, ready: Prepared, question: Question, method: Method, sector: Mask | None = None, tower: Any = None
+    ) -> npt.NDArray[np.float32]:
         """The method's own signed map (h, w) over the square; of a mirror model the mean of both sides, turned back.
 
         Args:
             ready: the picture.
             question: what is explained.
             method: the method.
+            sector: (H, W) of the scan; None for all of it.
             tower: in place of the encoder's, such as one with random weights; None takes the encoder's.
         """
         tower = self.encoder.visual if tower is None else tower
         attribute = method.load()
+        box = ready.letterbox
+        inside = box.mask_in(np.ones((box.height, box.width), bool) if sector is None else sector)
+        view = self._view(ready, question, tower, inside)
         sides: list[Tensor] = []
         for mirrored in (False, True) if self.encoder.normalisation.mirror else (False,):
-            found = attribute(self._view(ready, question, tower, mirrored))
+            found = attribute(view.mirrored() if mirrored else view)
             sides.append(found.flip(-1) if mirrored else found)
         mean: npt.NDArray[np.float32] = torch.stack(sides).mean(dim=0).float().cpu().numpy()
         return mean
 
-    def _view(self, ready: Prepared, question: Question, tower: Any, mirrored: bool) -> View:
+    def _view(self, ready: Prepared, question: Question, tower: Any, inside: Mask) -> View:
         picture, blurred = self.encoder.tensor([ready.pixels, blur(ready.pixels)]).split(1)
-        if mirrored:
-            picture, blurred = picture.flip(-1), blurred.flip(-1)
-        return View(tower, picture, blurred, question, min(16, self.encoder.batch))
+        sector = torch.from_numpy(inside).to(picture.device)
+        return View(tower, picture, blurred, sector, question, min(16, self.encoder.batch))
 
     def _named(self, image: npt.NDArray[np.float32]) -> tuple[str, list[str]]:
         """The plane the model finds most probable, and a warning where it would not tell it."""

@@ -48,6 +48,12 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method(
+            "erasing",
+            "hires-cam, and again on the picture with what it found blurred away",
+            (CONVOLUTIONAL,),
+            power=3.0,
+        ),
+        Method(
             "hires-cam",
             "gradient times activation of one block, place by place",
             (CONVOLUTIONAL,),
@@ -79,7 +85,7 @@ METHODS: dict[str, Method] = {
     )
 }
 
-_DEFAULT = {CONVOLUTIONAL: "hires-cam", TRANSFORMER: "score-cam-centred"}
+_DEFAULT = {CONVOLUTIONAL: "erasing", TRANSFORMER: "score-cam-centred"}
 
 
 def method_for(kind: str, name: str | None = None) -> Method:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class View:
         tower: the image tower as it infers.
         picture: (1, 3, S, S), normalised.
         blurred: the same picture blurred, (1, 3, S, S).
+        sector: bool (S, S), where the picture shows something.
         question: what is scored.
         batch: pictures at a time.
     """
@@ -34,8 +35,14 @@ class View:
     tower: Any
     picture: Tensor
     blurred: Tensor
+    sector: Tensor
     question: Question
     batch: int = 16
+
+    def mirrored(self) -> View:
+        """The same view, left and right exchanged."""
+        turned = {name: getattr(self, name).flip(-1) for name in ("picture", "blurred", "sector")}
+        return replace(self, **turned)
 
     @torch.inference_mode()
     def scores(self, pictures: Tensor) -> Tensor:
