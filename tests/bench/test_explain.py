@@ -106,7 +106,7 @@ def test_the_map_goes_when_the_weights_go(model):
             ready, sector = prepare(frame, 192), find_overlay(frame.gray).sector
             question = explainer.ask(plane)
             maps = [
-                finish(explainer.grid(ready, question, method, one), ready.letterbox, 1.0, sector)
+                finish(explainer.grid(ready, question, method, sector, one), ready.letterbox, 1.0, sector)
                 for one in (None, tower)
             ]
             found.append(rank_correlation(*maps, sector))
@@ -126,7 +126,7 @@ def test_deleting_what_is_hot_costs_more_than_deleting_by_chance(model):
             ready = prepare(frame, 192, "mask", False, overlay)
             question, box = explainer.ask(plane), Letterbox(192, 192, 192)
             sector = ready.letterbox.mask_in(overlay.sector)
-            heat = finish(explainer.grid(ready, question, method), box, method.power, sector)
+            heat = finish(explainer.grid(ready, question, method, overlay.sector), box, method.power, sector)
             mine, chance = areas(explainer.encoder, question, ready.pixels, sector, [heat, random_heat(192, seed)])
             won.append(mine[0] < chance[0])
     assert np.mean(won) >= 0.8  # twelve views: 10 of them

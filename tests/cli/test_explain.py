@@ -34,7 +34,7 @@ def test_a_heat_map_for_every_picture_and_a_line_for_every_file(folder, tmp_path
     assert [Path(line["input"]["path"]).name for line in lines] == ["a.png", "b.jpg", "words.txt"]
     assert all(line["schema"] == "fetalclip.explain/1" and set(line) == set(lines[0]) for line in lines)
     first, _, failed = lines
-    assert (first["text"], first["method"], first["quantity"]) == ("fetal brain", "hires-cam", "log-odds")
+    assert (first["text"], first["method"], first["quantity"]) == ("fetal brain", "erasing", "log-odds")
     assert len(first["against"]) == 8
     assert first["provenance"]["model"] == "fetalclip-tiny"
     assert first["error"] is None
@@ -71,7 +71,7 @@ def test_against_texts_of_ones_own(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--method", "magic"], 2, "hires-cam"),
+        (["--method", "magic"], 2, "erasing"),
         (["--text", " "], 2, "empty text"),
         (["--against", "femur"], 2, "--text"),
         (["--text", "femur", "--against", "femur"], 2, "itself"),
@@ -105,7 +105,7 @@ def test_a_report_with_heat_maps(folder, tmp_path, capsys):
     assert plain.read_text().count("<img") == 1
     assert page.read_text().count("<img") == 2
     assert "heat map: " in page.read_text()
-    assert "hires-cam" in page.read_text()
+    assert "erasing" in page.read_text()
     capsys.readouterr()
     for wrong in (["--explain", "auto"], [*words[:3], "magic"], [*words[:4], "--prompts", "planes-4"]):
         assert main(["analyze", str(folder), *wrong, *TINY]) == 2

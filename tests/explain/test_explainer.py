@@ -33,6 +33,10 @@ def towers(lite: Explainer, vit: Explainer) -> dict[str, Explainer]:
     return {CONVOLUTIONAL: lite, TRANSFORMER: vit}
 
 
+def everywhere(side: int) -> torch.Tensor:
+    return torch.ones(side, side, dtype=torch.bool)
+
+
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
 def test_a_map_is_on_the_scans_own_pixels_and_the_same_again(lite, vit, frame, kind, name):
     explainer = towers(lite, vit)[kind]
@@ -99,10 +103,32 @@ def test_hires_cam_finds_a_planted_score():
 
     question = Question("a", (), np.array([[1.0, 0.0]], np.float32), 1.0)
     picture = torch.ones(1, 3, 8, 8)
-    found = METHODS["hires-cam"].load()(View(Planted(), picture, picture, question))
+    found = METHODS["hires-cam"].load()(View(Planted(), picture, picture, everywhere(8), question))
     assert found.argmax() == 2 * 8 + 5
     assert found.abs().sum() == pytest.approx(float(found[2, 5]))
     assert found[2, 5] > 0
+
+
+def test_erasing_finds_what_is_left_and_looks_into_the_sector_only():
+    """A tower whose score is the brighter of two spots: the second shows once the first is gone."""
+
+    class Either(torch.nn.Module):
+        def with_maps(self, images, depths):
+            seen = images * 1.0
+            spots = torch.stack([seen[:, 0, 1, 1], seen[:, 0, 6, 6]], dim=1).max(dim=1).values
+            return torch.stack([spots, torch.ones_like(spots)], dim=1), [seen]
+
+    question = Question("a", (), np.array([[1.0, 0.0]], np.float32), 1.0)
+    picture, blurred = torch.full((1, 3, 8, 8), 0.1), torch.full((1, 3, 8, 8), 0.1)
+    picture[..., 1, 1], picture[..., 6, 6] = 3.0, 2.0
+    once = METHODS["hires-cam"].load()(View(Either(), picture, blurred, everywhere(8), question))
+    assert once[6, 6] == 0
+    found = METHODS["erasing"].load()(View(Either(), picture, blurred, everywhere(8), question))
+    assert found[1, 1] > found[6, 6] > 0
+    assert found.sum() == pytest.approx(float(found[1, 1] + found[6, 6]), abs=0.5)
+    outside = everywhere(8)
+    outside[:4] = False  # the first spot is never erased: the second is never found
+    assert METHODS["erasing"].load()(View(Either(), picture, blurred, outside, question))[6, 6] == 0
 
 
 @pytest.mark.parametrize("name", ["occlusion", "score-cam-centred", "grad-cam"])
@@ -132,7 +158,7 @@ def test_a_planted_bright_patch_is_found(name):
     picture = torch.full((1, 3, 32, 32), 0.1)
     picture[..., 4:12, 4:12] = 2.0
     picture[..., 20:28, 20:28] = 2.0  # as bright, and of no weight
-    view = View(Bright(), picture, torch.full((1, 3, 32, 32), 0.1), question)
+    view = View(Bright(), picture, torch.full((1, 3, 32, 32), 0.1), everywhere(32), question)
     found = np.maximum(METHODS[name].load()(view).detach().numpy(), 0)
     if name == "grad-cam":  # one channel, and its mean gradient: it cannot tell the two apart
         assert found[4:12, 4:12].mean() == pytest.approx(found[20:28, 20:28].mean())
@@ -145,7 +171,7 @@ def test_rollout_by_hand(vit, frame):
     tower = vit.encoder.visual
     picture = vit.encoder.tensor([frame_square(vit, frame)])
     question = vit.ask("brain")
-    found = METHODS["rollout"].load()(View(tower, picture, picture, question)).numpy()
+    found = METHODS["rollout"].load()(View(tower, picture, picture, everywhere(64), question)).numpy()
     with torch.inference_mode():
         states = [tower.tokens(picture)]
         for block in tower.transformer.resblocks:
@@ -240,6 +266,6 @@ def test_captum_is_asked_for_by_name(lite, frame, monkeypatch):
 
 
 def test_every_tower_has_a_method_of_its_own():
-    assert method_for(CONVOLUTIONAL).name == "hires-cam"
+    assert method_for(CONVOLUTIONAL).name == "erasing"
     assert method_for(TRANSFORMER).name == "score-cam-centred"
     assert {kind for method in METHODS.values() for kind in method.towers} == {CONVOLUTIONAL, TRANSFORMER}

@@ -38,7 +38,7 @@ def explain(  # noqa: PLR0913  (one parameter per option)
         typer.Option(
             "--method",
             metavar="NAME",
-            help="erasing, hires-cam, score-cam, score-cam-centred, grad-cam, rollout or occlusion. Default: the tower's.",
+            help="erasing, hires-cam, score-cam, score-cam-centred, grad-cam, rollout, occlusion. Default: by tower.",
         ),
     ] = None,
     model: Model = "fetalclip-open",
