@@ -46,7 +46,7 @@ def test_curves_of_a_score_that_is_known():
     square[2:6, 2:6] = 255
     everywhere, right, wrong = np.ones((32, 32), bool), np.zeros((32, 32), np.float32), np.zeros((32, 32), np.float32)
     right[:8, :8] = 1
-    wrong[24:, 24:] = 1
+    wrong[8:, :] = wrong[:, 8:] = 1
     known = Corner()
     good, bad = areas(known, known, square, everywhere, [right, wrong])
     assert good[0] < bad[0]  # deletion: the answer goes at once
