@@ -16,6 +16,7 @@ _STOPS = np.array([(87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)]
 """Dark violet to light yellow, lighter all the way: it reads the same in grey and to the colour-blind."""
 _MOST = 0.7  # share of colour at the hottest pixel: the picture is still seen beneath
 _WARM = 0.15  # heat at which the colour has come in fully; below it fades out
+_MEANING = "Shows what moves the score, not where a structure lies"
 _BAR = 96  # pixels; width of the legend's bar
 
 
@@ -49,7 +50,7 @@ def draw_attribution(frame: Frame, attribution: Attribution) -> Image.Image:
     step = min(max(width // 32, 14), 64)  # pixels; size of the headline's letters
     big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
     pad, row = round(step * 0.6), round(step * 1.05)
-    lines = [score_words(attribution), *map(sentence, attribution.warnings), _signature(attribution)]
+    lines = [score_words(attribution), *map(sentence, attribution.warnings), _MEANING, _signature(attribution)]
     strip = 2 * pad + round(step * 1.3) + row * len(lines)
     canvas = Image.new("RGB", (width, frame.height + strip), STRIP)
     canvas.paste((0, 0, 0), (0, 0, width, frame.height))
@@ -92,4 +93,4 @@ def _legend(canvas: Image.Image, at: tuple[int, int], size: tuple[int, int]) -> 
 def _signature(attribution: Attribution) -> str:
     made = attribution.provenance
     by = sentence(f" - fetalclip {made.version}, {made.model}") if made else ""
-    return f"What moves the score, not where a structure lies. Research software, not a medical device{by}"
+    return f"Research software, not a medical device{by}"
