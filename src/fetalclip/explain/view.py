@@ -51,9 +51,9 @@ class View:
         return torch.cat(parts)
 
 
-def blur(square: Pixels) -> Pixels:
-    """A uint8 (S, S) or (S, S, 3) picture with its structures blurred away."""
-    sigma = BLUR * square.shape[0]
+def blur(square: Pixels, share: float = BLUR) -> Pixels:
+    """A uint8 (S, S) or (S, S, 3) picture blurred by a Gaussian whose sigma is a share of its side."""
+    sigma = share * square.shape[0]
     return np.asarray(Image.fromarray(square).filter(ImageFilter.GaussianBlur(sigma)))
 
 
