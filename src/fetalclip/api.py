@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -13,15 +15,16 @@ from fetalclip.analysis import Analyst, Asked, no_rule
 from fetalclip.cards import DEFAULT_MODEL, Card, get_card
 from fetalclip.clinical.age import IndependentAge, independent
 from fetalclip.clinical.age_prompts import DEFAULT_TEMPLATES, load_age_templates
-from fetalclip.clinical.prompts import PromptSet, check_prompts, load_prompts
+from fetalclip.clinical.prompts import Prompts, prompt_set
 from fetalclip.encoder import Encoder
 from fetalclip.encoder.engine import Array, unit
 from fetalclip.encoder.opened import open_model
 from fetalclip.encoder.speed import expected_time
 from fetalclip.errors import NotAvailable, UsageError
+from fetalclip.explain.explainer import Explainer
 from fetalclip.frame import Frame, Shot
 from fetalclip.preprocess import Prepared, check_overlay
-from fetalclip.result import AgeEstimate, Analysis, HeartScore, PlaneScores, Segmentation
+from fetalclip.result import AgeEstimate, Analysis, Attribution, HeartScore, PlaneScores, Segmentation
 from fetalclip.settings import device_choice, precision_choice
 from fetalclip.tasks import (
     TASKS,
@@ -40,8 +43,6 @@ from fetalclip.tasks.heart import Hearts
 from fetalclip.tasks.probe import Probes
 from fetalclip.tasks.segment import Segmenter
 from fetalclip.tasks.track import shots_of
-
-Prompts = PromptSet | str | Path | None
 
 
 def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision: str | None = None) -> FetalCLIP:
@@ -73,6 +74,7 @@ class FetalCLIP:
         segmenter: its heads that draw masks, by name.
         hearts: its heads that judge clips of the heart, by name.
         probes: its heads that answer a question of their own, by name.
+        explainer: what `explain` asks.
     """
 
     def __init__(self, card: Card, encoder: Encoder, rule: PlaneRule) -> None:
@@ -86,6 +88,7 @@ class FetalCLIP:
         age = None if rule.classes else AgeRule.from_config(card.config)
         self._age = None if age is None else AgeTask(encoder, age)
         self._scorers = {} if self._age is None else {self._age.rule.templates: self._age.scorer}
+        self.explainer = Explainer(encoder, self._planes)
         self._analyst = Analyst(
             card,
             encoder,
@@ -167,7 +170,7 @@ class FetalCLIP:
             NotAvailable: a model without a text tower.
         """
         self.encoder.need_text()
-        found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
+        found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
     @overload
@@ -189,7 +192,7 @@ class FetalCLIP:
                 f"the model {self.card.name} has no sub-planes", "a model with a text tower", DEFAULT_MODEL
             )
         self.encoder.need_text()
-        found = self._subplanes(self.encode_image(scans, normalize=False, overlay=overlay), _prompt_set(prompts))
+        found = self._subplanes(self.encode_image(scans, normalize=False, overlay=overlay), prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
     @overload
@@ -289,6 +292,22 @@ class FetalCLIP:
         """
         return self.hearts.task(head)(shots_of(clip), segment)
 
+    def explain(
+        self,
+        scan: Frame,
+        text: str | None = None,
+        method: str | None = None,
+        against: Sequence[str] | None = None,
+        overlay: str = "mask",
+    ) -> Attribution:
+        """Where on a scan the score of a text comes from; arguments and errors as `fetalclip.explain.Explainer`.
+
+        A heat map of the model's score: it shows what moves the answer, not where a structure lies.
+        """
+        began = time.perf_counter()
+        found = self.explainer(scan, text, against, method, overlay)
+        return replace(found, provenance=self._analyst.provenance(began))
+
     def analyze(  # noqa: PLR0913  (one parameter per option)
         self,
         paths: Iterable[str | Path],
@@ -332,16 +351,10 @@ class FetalCLIP:
         words = tuple(self.tasks if tasks is None else tasks)
         if {"planes", "age"} & set(words) or not (words or called.probes):
             self.encoder.need_text()
-        asked = Asked(words, _prompt_set(prompts), overlay, called, age, quality, tasks is not None)
+        asked = Asked(words, prompt_set(prompts), overlay, called, age, quality, tasks is not None)
         table = spacing_table or {}
         return (self._analyst(Path(p), str(p), table.get(Path(p).name, spacing), asked) for p in paths)
 
 
 def _many(scans: Frame | Sequence[Frame]) -> Sequence[Frame]:
     return [scans] if isinstance(scans, Frame) else scans
-
-
-def _prompt_set(prompts: Prompts) -> PromptSet | None:
-    if prompts is None:
-        return None
-    return load_prompts(prompts) if isinstance(prompts, (str, Path)) else check_prompts(prompts)

@@ -86,12 +86,12 @@ class Analyst:
         try:
             seen = see(path, shown, spacing, asked, self.encoder.normalisation)
         except FetalclipError as error:
-            return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
+            return Analysis(InputInfo(shown), error=str(error), provenance=self.provenance(began))
         try:
             found = self._answers(seen, asked)
         except InputError as error:  # gone or changed since
-            return Analysis(InputInfo(shown), error=str(error), provenance=self._provenance(began))
-        return replace(found, provenance=self._provenance(began))
+            return Analysis(InputInfo(shown), error=str(error), provenance=self.provenance(began))
+        return replace(found, provenance=self.provenance(began))
 
     def _answers(self, seen: Seen, asked: Asked) -> Analysis:
         """The tasks' answers about a file that was read."""
@@ -222,7 +222,8 @@ class Analyst:
         said += score.warnings
         return score
 
-    def _provenance(self, began: float) -> Provenance:
+    def provenance(self, began: float) -> Provenance:
+        """How an answer was made that was begun at ``began``, a time of ``time.perf_counter``."""
         card, seconds = self.card, time.perf_counter() - began
         return Provenance(__version__, card.name, card.sha256, card.license, self.encoder.engine, seconds)
 

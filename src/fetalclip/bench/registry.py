@@ -134,6 +134,16 @@ PROTOCOLS: dict[str, Protocol] = {
             a curve for each model, paired differences, and by --end-to-end the whole tower trained on the same.""",
             "fetalclip.bench.few_shot",
         ),
+        Protocol(
+            "explain",
+            "Attribution maps",
+            """Whether attribution maps follow the model and find what the text names, with intervals.
+
+            Rank correlation with the map of a model of random weights; deletion and insertion on 25 test pictures of
+            each plane; the share of the map inside the head on HC18, against a centred Gaussian, all heads and those
+            off centre. From a model, or from saved rows of anybody's maps.""",
+            "fetalclip.bench.explain",
+        ),
     )
 }
 

@@ -12,6 +12,7 @@ import typer
 
 from fetalclip.cli import files
 from fetalclip.cli.exams import Exams, walk_exams
+from fetalclip.cli.heat import Heat, check_heat
 from fetalclip.cli.options import Heads, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TASKS = ("planes", "age", "biometry", "heart", "probes")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
     """A checked call: everything that can be wrong about it has been found before any picture is read."""
 
@@ -35,6 +36,7 @@ class Request:
     drawings: Path | None
     report: Path | None
     exams: Exams
+    heat: Heat | None = None
 
 
 def analyze(  # noqa: PLR0913  (one parameter per option)
@@ -64,6 +66,12 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     report: Annotated[
         Path | None, typer.Option("--report", metavar="F.html", help="Write a self-contained page.")
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain", metavar="METHOD", help="In the report, where each plane comes from; auto or a method."
+        ),
+    ] = None,
     overlay: Annotated[
         Literal["mask", "keep"],
         typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),
@@ -80,8 +88,10 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     voice = Voice()
     request = _check(paths, tasks, (pixel_spacing, spacing_csv), drawings, report, exam)
     chosen, age = _prompts(prompts), known_age(ga, lmp)
+    check_heat(explain, report, prompts)
     request.exams.age = age
     network = load(model, voice)
+    request.heat = None if explain is None else Heat(network, explain, overlay)
     found = network.analyze(
         request.files,
         tasks=request.tasks,
@@ -239,7 +249,8 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
             voice.talk(failure(analysis.input.path, analysis.error))
         elif analysis.plane is not None and analysis.plane.abstained:
             abstained += 1
-        output.add(analysis, _frame(analysis, request) if output.wanted else None)
+        frame = _frame(analysis, request) if output.wanted else None
+        output.add(analysis, frame, request.heat(analysis, frame) if request.heat else None)
         if (exam := request.exams.add(analysis)) is not None:
             for line in [json_line(exam)] if as_json else rows.exam_lines(exam):
                 voice.data(line)

@@ -18,6 +18,7 @@ from fetalclip.cli import (
     data,
     demo,
     embed,
+    explain,
     growth,
     info,
     map,
@@ -72,6 +73,7 @@ app.command("analyze", no_args_is_help=True)(analyze.analyze)
 app.command("info", no_args_is_help=True)(info.info)
 app.command("embed", no_args_is_help=True)(embed.embed)
 app.command("map", no_args_is_help=True)(map.map_)
+app.command("explain", no_args_is_help=True)(explain.explain)
 app.command("growth", no_args_is_help=True)(growth.growth)
 models.app.command("convert", no_args_is_help=True)(checkpoints.convert)
 models.app.command("export-openclip", no_args_is_help=True)(checkpoints.export_openclip)

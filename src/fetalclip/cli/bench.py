@@ -11,6 +11,7 @@ import typer
 from fetalclip.bench.registry import PROTOCOLS, Protocol
 from fetalclip.cli import bench_compare
 from fetalclip.cli.analyze import load
+from fetalclip.cli.bench_explain import explain
 from fetalclip.cli.bench_heart import heart
 from fetalclip.cli.bench_masks import MASK_COMMANDS
 from fetalclip.cli.bench_probe import PROBE_COMMANDS
@@ -243,6 +244,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "biometry": biometry,
     "quality": quality,
     "heart": heart,
+    "explain": explain,
     **MASK_COMMANDS,
     **PROBE_COMMANDS,
 }

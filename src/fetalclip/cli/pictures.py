@@ -9,7 +9,23 @@ from fetalclip.cli import files
 
 if TYPE_CHECKING:
     from fetalclip.frame import Frame
-    from fetalclip.result import Analysis, Exam
+    from fetalclip.result import Analysis, Attribution, Exam
+
+
+class Names:
+    """Names of drawings after those of the pictures: never one twice."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+
+    def next(self, source: str) -> str:
+        """``head.jpg`` becomes ``head.jpg.png``, a second one of that name ``head.jpg.2.png``."""
+        number, name = 1, f"{source}.png"
+        while name.casefold() in self.used:
+            number += 1
+            name = f"{source}.{number}.png"
+        self.used.add(name.casefold())
+        return name
 
 
 class Pictures:
@@ -26,7 +42,7 @@ class Pictures:
         self, drawings: Path | None, page: Path | None, title: str = "Fetal ultrasound report", note: str = ""
     ) -> None:
         self.drawings, self.page, self.title, self.note = drawings, page, title, note
-        self._used: set[str] = set()
+        self._names = Names()
         self._report: Any = None
 
     @property
@@ -34,14 +50,20 @@ class Pictures:
         """Whether anything is to be written."""
         return self.drawings is not None or self.page is not None
 
-    def add(self, analysis: Analysis, frame: Frame | None) -> None:
-        """Draw one analysis and put it on the page; a file that was not read has a line and no drawing."""
+    def add(self, analysis: Analysis, frame: Frame | None, heat: Attribution | None = None) -> None:
+        """Draw one analysis and put it on the page; a file that was not read has a line and no drawing.
+
+        Args:
+            analysis: what was found.
+            frame: the picture.
+            heat: where its plane comes from, for the page.
+        """
         if self.page is not None:
-            self._open().add(analysis, frame=frame)
+            self._open().add(analysis, frame=frame, attribution=heat)
         if self.drawings is not None and frame is not None:
             from fetalclip.report.draw import draw_analysis
 
-            target = self.drawings / self._name(Path(analysis.input.path).name)
+            target = self.drawings / self._names.next(Path(analysis.input.path).name)
             with files.whole(target, "--drawings") as temporary:
                 draw_analysis(frame, analysis).save(temporary, format="PNG")
 
@@ -63,15 +85,6 @@ class Pictures:
         written = []
         if self.page is not None and self._report is not None:
             written.append(self._report.save(self.page))
-        if self.drawings is not None and self._used:
+        if self.drawings is not None and self._names.used:
             written.append(self.drawings)
         return written
-
-    def _name(self, source: str) -> str:
-        """``head.jpg`` becomes ``head.jpg.png``, a second one of that name ``head.jpg.2.png``."""
-        number, name = 1, f"{source}.png"
-        while name.casefold() in self._used:
-            number += 1
-            name = f"{source}.{number}.png"
-        self._used.add(name.casefold())
-        return name

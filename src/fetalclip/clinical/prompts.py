@@ -16,6 +16,9 @@ from fetalclip.errors import UsageError
 
 PromptSet = dict[str, list[str]]
 
+Prompts = PromptSet | str | Path | None
+"""What a call takes: a prompt set, its name or a file; None for the model's own."""
+
 _SHAPE = 'JSON of the form {"class": ["prompt", ...], ...} with two classes or more'
 _MAX_BYTES = 5_000_000
 
@@ -43,6 +46,17 @@ def load_prompts(name_or_path: str | Path) -> PromptSet:
         return parse_prompts((files("fetalclip") / "assets" / "prompts" / f"{name}.json").read_text("utf-8"), name)
     text = read_prompt_file(name_or_path, prompt_sets(), _SHAPE)
     return parse_prompts(text, name)
+
+
+def prompt_set(prompts: Prompts) -> PromptSet | None:
+    """A checked prompt set, from whatever a call takes; None for the model's own.
+
+    Raises:
+        UsageError: as `load_prompts` and `check_prompts`.
+    """
+    if prompts is None:
+        return None
+    return load_prompts(prompts) if isinstance(prompts, (str, Path)) else check_prompts(prompts)
 
 
 def read_prompt_file(path: str | Path, bundled: Iterable[str], shape: str) -> str:

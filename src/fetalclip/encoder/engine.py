@@ -120,11 +120,23 @@ class Encoder:
         """``visual`` or ``text``, on its device, in its number type, laid out for speed."""
         if name not in self._ready:
             tower = getattr(self.model, name)
-            tower.to(device=self.device, dtype=PRECISIONS[self.precision])
-            if name == "visual":
-                tower.to(memory_format=torch.channels_last)
+            with torch.inference_mode(False):  # weights made in inference mode would never have a gradient again
+                tower.to(device=self.device, dtype=PRECISIONS[self.precision])
+                if name == "visual":
+                    tower.to(memory_format=torch.channels_last)
             self._ready[name] = pack(tower) if can_pack(tower, self.device) else tower
         return self._ready[name]
+
+    @property
+    def visual(self) -> Any:
+        """The image tower as it infers; its mirror image is not looked at."""
+        return self._tower("visual")
+
+    def tensor(self, pictures: Sequence[Pixels]) -> Tensor:
+        """Squares uint8 (S, S) or (S, S, 3) as the tower takes them: (n, 3, S, S), normalised, on its device."""
+        n = self.normalisation
+        x = to_tensor(pictures, n.mean, n.std)
+        return x.to(device=self.device, dtype=PRECISIONS[self.precision])
 
     @property
     def engine(self) -> str:
@@ -137,9 +149,8 @@ class Encoder:
         parts = []
         n = self.normalisation
         for start in range(0, len(pictures), self.batch):
-            tower = self._tower("visual")
-            x = to_tensor(pictures[start : start + self.batch], n.mean, n.std)
-            x = x.to(device=self.device, dtype=PRECISIONS[self.precision])
+            tower = self.visual
+            x = self.tensor(pictures[start : start + self.batch])
             raw = tower(x)
             if n.mirror:
                 raw = (raw + tower(x.flip(-1))) / 2

@@ -15,10 +15,10 @@ from fetalclip.report.measures import mark
 from fetalclip.report.text import age, limits, measures, percent, plane_name, reason, sentence, subplane
 from fetalclip.result import Analysis, Measurement
 
-_STRIP, _INK, _FAINT = (18, 26, 33), (255, 255, 255), (176, 190, 201)
+STRIP, INK, FAINT = (18, 26, 33), (255, 255, 255), (176, 190, 201)
 _AMBER, _RED, _TEAL = (255, 196, 87), (255, 138, 128), (79, 195, 207)
 
-_MIN_WIDTH = 280  # pixels; a narrower picture is centred on black so that its caption can be read
+MIN_WIDTH = 280  # pixels; a narrower picture is centred on black so that its caption can be read
 _JPEG_QUALITY = 82
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -49,6 +49,11 @@ def thumbnail(frame: Frame, side: int = 320, marks: Sequence[Measurement] = ()) 
     picture = Image.fromarray(frame.pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     picture = mark(picture, marks, max(picture.size) / max(frame.width, frame.height))
+    return encoded(picture)
+
+
+def encoded(picture: Image.Image) -> Thumbnail:
+    """A small picture as a JPEG."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
     return Thumbnail(buffer.getvalue(), picture.width, picture.height)
@@ -64,7 +69,7 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
         measure runs, its pixels are the frame's. The file's name is not drawn: names can hold identifiers.
     """
     headline, share, colour, second = _caption(analysis)
-    width = max(frame.width, _MIN_WIDTH)
+    width = max(frame.width, MIN_WIDTH)
     step = min(max(width // 32, 14), 64)  # pixels; size of the headline's letters
     big, small = ImageFont.load_default(step), ImageFont.load_default(max(11, round(step * 0.68)))
     pad, row = round(step * 0.6), round(step * 1.05)
@@ -75,7 +80,7 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
     lines = [text for text in told if text]
     strip = 2 * pad + round(step * 1.3) + row * len(lines)
 
-    canvas = Image.new("RGB", (width, frame.height + strip), _STRIP)
+    canvas = Image.new("RGB", (width, frame.height + strip), STRIP)
     canvas.paste((0, 0, 0), (0, 0, width, frame.height))
     marked = mark(Image.fromarray(frame.pixels), analysis.measured, named=True)
     canvas.paste(marked.convert("RGB"), ((width - frame.width) // 2, 0))
@@ -87,10 +92,10 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
     if share:
         room -= round(pen.textlength(share, font=big)) + pad
         pen.text((width - pad, top), share, font=big, fill=colour, anchor="ra")
-    pen.text((left, top), _fit(pen, headline, big, room), font=big, fill=_INK)
+    pen.text((left, top), fit(pen, headline, big, room), font=big, fill=INK)
     for i, text in enumerate(lines):
         place = (left, top + round(step * 1.4) + row * i)
-        pen.text(place, _fit(pen, text, small, width - left - pad), font=small, fill=_FAINT)
+        pen.text(place, fit(pen, text, small, width - left - pad), font=small, fill=FAINT)
     return canvas
 
 
@@ -100,7 +105,7 @@ def _caption(analysis: Analysis) -> tuple[str, str, tuple[int, int, int], str]:
     if analysis.error is not None:
         return "failed", "", _RED, sentence(analysis.error)
     if plane is None or not plane.scores:
-        return "no plane asked for", "", _FAINT, ""
+        return "no plane asked for", "", FAINT, ""
     name, share = plane_name(plane.label), percent(plane.probability)
     if plane.abstained:
         return "abstained: no plane given", "", _AMBER, f"closest: {name} {share}; {reason(plane)}"
@@ -130,7 +135,7 @@ def _rows(words: Sequence[str], font: _Font, room: float) -> list[str]:
     return rows
 
 
-def _fit(pen: ImageDraw.ImageDraw, text: str, font: _Font, room: float) -> str:
+def fit(pen: ImageDraw.ImageDraw, text: str, font: _Font, room: float) -> str:
     """The text, cut with three dots where it is wider than ``room`` pixels."""
     text = text[:400]
     if pen.textlength(text, font=font) <= room:

@@ -50,10 +50,12 @@ _READING = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One result and its picture, if there is one."""
+    """One result, its picture if there is one, and a heat map of its plane with its words if one was asked for."""
 
     analysis: Analysis
     picture: Thumbnail | None = None
+    heat: Thumbnail | None = None
+    heat_words: str = ""
 
 
 def page(
@@ -151,14 +153,19 @@ def _card(entry: Entry, number: int) -> str:
     name = safe(text.file_name(read.path)) or f"Picture {number}"
     folder = os.path.dirname(read.path)
     shot = '<div class="shot none">no picture</div>'
+    heat = entry.heat
     if small:
         alt = f"Thumbnail of {name}"
         shot = f'<img src="{small.uri}" width="{small.width}" height="{small.height}" alt="{alt}">'
-        shot = f'<div class="shot">{shot}</div>'
+        if heat:
+            words = safe(f"Heat map: {entry.heat_words}")
+            shot += f'<img src="{heat.uri}" width="{heat.width}" height="{heat.height}" alt="{words}" title="{words}">'
+        shot = f'<div class="shot{" pair" if heat else ""}">{shot}</div>'
     ages = text.ages(entry.analysis)
     pixels = text.size(entry.analysis)
     facts = [pixels, text.spacing(read.mm_per_pixel)] if pixels else []
     facts += [f"shown: best {read.best_frame}"] if read.best_frame else []
+    facts += [f"heat map: {entry.heat_words}"] if heat else []
     facts += [f"outlier score {plane.outlier:.3f}"] if plane and plane.outlier is not None else []
     warnings = [f"<li><b>Warning:</b> {safe(w)}</li>" for w in text.other_warnings(entry.analysis)]
     others = entry.analysis.biometry or entry.analysis.heart or entry.analysis.probes

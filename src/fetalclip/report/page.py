@@ -13,9 +13,10 @@ from pathlib import Path
 from fetalclip.errors import OutputError, UsageError
 from fetalclip.frame import Frame
 from fetalclip.report.draw import thumbnail
+from fetalclip.report.heat import heat_thumbnail, score_words
 from fetalclip.report.html import Entry, page
 from fetalclip.report.text import printable
-from fetalclip.result import AgeEstimate, Analysis, Exam, InputInfo, Measurement, PlaneScores
+from fetalclip.result import AgeEstimate, Analysis, Attribution, Exam, InputInfo, Measurement, PlaneScores
 
 Item = Analysis | PlaneScores | AgeEstimate | Measurement | Exam
 """What a page takes."""
@@ -53,8 +54,13 @@ class Report:
     def __len__(self) -> int:
         return len(self._entries) + len(self._exams)
 
-    def add(self, item: Item, frame: Frame | None = None) -> None:
-        """Add one result, with its picture where there is one; only a small encoded thumbnail is kept.
+    def add(self, item: Item, frame: Frame | None = None, attribution: Attribution | None = None) -> None:
+        """Add one result, with its picture where there is one; only small encoded thumbnails are kept.
+
+        Args:
+            item: the result.
+            frame: its picture.
+            attribution: of the frame, shown beside it.
 
         Raises:
             UsageError: an item of another type.
@@ -65,7 +71,11 @@ class Report:
         item = _as_analysis(item, frame)
         side = _SIDE if len(self._entries) < _MANY else _SMALL_SIDE
         small = None if frame is None else thumbnail(frame, side, item.measured)
-        self._entries.append(Entry(_undrawn(item), small))
+        entry = Entry(_undrawn(item), small)
+        if frame is not None and attribution is not None:
+            heat = heat_thumbnail(frame, attribution, side)
+            entry = replace(entry, heat=heat, heat_words=f"{attribution.text}, {score_words(attribution)}")
+        self._entries.append(entry)
 
     def html(self) -> str:
         """The whole page."""

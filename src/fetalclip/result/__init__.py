@@ -16,6 +16,7 @@ from fetalclip.result.analysis import (
     PlaneScores,
     Provenance,
 )
+from fetalclip.result.attribution import EXPLAIN_SCHEMA, Attribution
 from fetalclip.result.biometry import Measurement, Segmentation
 from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, View
 from fetalclip.result.heart import NOT_FOUR_CHAMBERS, Finding, HeartScore, KeyFrame
@@ -26,6 +27,7 @@ __all__ = [
     "CANNOT_TELL",
     "DISCLAIMER",
     "EXAM_SCHEMA",
+    "EXPLAIN_SCHEMA",
     "FAIL",
     "NOT_A_HEAD",
     "NOT_FOUR_CHAMBERS",
@@ -34,6 +36,7 @@ __all__ = [
     "URGENCIES",
     "AgeEstimate",
     "Analysis",
+    "Attribution",
     "Check",
     "ClipFrame",
     "Concern",
