@@ -22,9 +22,9 @@ from fetalclip.encoder.opened import open_model
 from fetalclip.encoder.speed import expected_time
 from fetalclip.errors import NotAvailable, UsageError
 from fetalclip.explain.explainer import Explainer
-from fetalclip.frame import Frame, Shot
+from fetalclip.frame import Frame
 from fetalclip.preprocess import Prepared, check_overlay
-from fetalclip.result import AgeEstimate, Analysis, Attribution, HeartScore, PlaneScores, Segmentation
+from fetalclip.result import AgeEstimate, Analysis, Attribution, PlaneScores
 from fetalclip.settings import device_choice, precision_choice
 from fetalclip.tasks import (
     TASKS,
@@ -38,11 +38,11 @@ from fetalclip.tasks import (
     SubplaneTask,
 )
 from fetalclip.tasks.age import applies, no_age, prompt_spacing
+from fetalclip.tasks.answering import HeadAnswers
 from fetalclip.tasks.heads import called_heads
 from fetalclip.tasks.heart import Hearts
 from fetalclip.tasks.probe import Probes
 from fetalclip.tasks.segment import Segmenter
-from fetalclip.tasks.track import shots_of
 
 
 def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision: str | None = None) -> FetalCLIP:
@@ -65,7 +65,7 @@ def load(name: str | Path = DEFAULT_MODEL, device: str | None = None, precision:
     return FetalCLIP(opened.card, opened.encoder, PlaneRule.from_config(opened.config))
 
 
-class FetalCLIP:
+class FetalCLIP(HeadAnswers):
     """A loaded model.
 
     Attributes:
@@ -253,44 +253,6 @@ class FetalCLIP:
         scorer = self._scorers[name]
         ready = [self.prepare(frame, overlay) for frame in scans]
         return scorer(self.encoder.images([one.pixels for one in ready]), [prompt_spacing(one) for one in ready])
-
-    @overload
-    def segment(self, scans: Frame, head: str | Path = "head", views: bool = True) -> Segmentation: ...
-    @overload
-    def segment(self, scans: Sequence[Frame], head: str | Path = "head", views: bool = True) -> list[Segmentation]: ...
-    def segment(
-        self, scans: Frame | Sequence[Frame], head: str | Path = "head", views: bool = True
-    ) -> Segmentation | list[Segmentation]:
-        """Masks of the structures a head knows, on each scan's own pixels; the scans are taken to show them.
-
-        Args:
-            scans: one frame or several.
-            head: a head of this model by name, or a head folder.
-            views: look several times, for better masks and for the interval of a measure; False is faster.
-
-        Raises:
-            NotAvailable: no such head.
-            BadCheckpoint: a damaged one, or one trained on another encoder.
-        """
-        found = self.segmenter.task(head)(_many(scans), views)
-        return found[0] if isinstance(scans, Frame) else found
-
-    def heart(
-        self, clip: Iterable[Shot | Frame], head: str | Path | None = None, segment: bool | None = None
-    ) -> HeartScore:
-        """What a clip of the heart shows, as far as a head has learned it.
-
-        Args:
-            clip: a ``Cine``, or pictures in order, whose times are then not known.
-            head: a heart head of this model by name, or a head folder; None takes the model's only one.
-            segment: judge the best four-chamber segment only, for a sweep; None does as the head was trained.
-
-        Raises:
-            NotAvailable: no such head.
-            BadCheckpoint: a damaged one, or one trained on another encoder.
-            UnreadableInput: a clip without a frame.
-        """
-        return self.hearts.task(head)(shots_of(clip), segment)
 
     def explain(
         self,

@@ -95,3 +95,11 @@ def test_another_encoders_probe_is_refused_before_the_first_picture(model: api.F
     folder = written(model, tmp_path / "h", encoder={"name": "other", "sha256": "c" * 64})
     with pytest.raises(BadCheckpoint, match="learned from the encoder"):
         model.analyze(["scan.png"], heads=folder)
+
+
+def test_a_model_asks_a_probe_of_frames(model: api.FetalCLIP, tmp_path: Path) -> None:
+    folder, frame = written(model, tmp_path / "side"), draw("brain", 3).frame
+    alone, both = model.probe(frame, folder), model.probe([frame, frame], folder)
+    assert both == [alone, alone]
+    raw = model.encode_image([frame], normalize=False, overlay="mask")
+    assert ProbeTask(load_probe(folder, ""))(raw)[0].scores == pytest.approx(alone.scores)
