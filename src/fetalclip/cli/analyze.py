@@ -39,13 +39,22 @@ class Request:
     heat: Heat | None = None
 
 
+Tasks = Annotated[
+    str | None,
+    typer.Option(
+        "--tasks", metavar="LIST", help="By commas: planes, age, biometry, heart, probes. Default: all it can."
+    ),
+]
+Explain = Annotated[
+    str | None,
+    typer.Option("--explain", metavar="METHOD", help="In the report, where each plane comes from; auto or a method."),
+]
+
+
 def analyze(  # noqa: PLR0913  (one parameter per option)
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, clips, or folders of them.")],
     model: Model = "fetalclip-open",
-    tasks: Annotated[
-        str | None,
-        typer.Option("--tasks", metavar="LIST", help="By commas: planes, age, biometry, heart. Default: all it can."),
-    ] = None,
+    tasks: Tasks = None,
     pixel_spacing: PixelSpacing = None,
     spacing_csv: SpacingTable = None,
     ga: KnownAge = None,
@@ -66,12 +75,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     report: Annotated[
         Path | None, typer.Option("--report", metavar="F.html", help="Write a self-contained page.")
     ] = None,
-    explain: Annotated[
-        str | None,
-        typer.Option(
-            "--explain", metavar="METHOD", help="In the report, where each plane comes from; auto or a method."
-        ),
-    ] = None,
+    explain: Explain = None,
     overlay: Annotated[
         Literal["mask", "keep"],
         typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),
