@@ -156,6 +156,24 @@ def test_a_model_that_fails_is_a_row_and_the_rest_goes_on(root):
     assert found.rows[1].cells[PLANES_F1].value == 1.0
 
 
+def test_a_model_that_breaks_midway_keeps_what_was_measured(root):
+    broken = Fake("m")
+
+    def out_of_memory(*args: Any, **more: Any) -> Any:
+        raise RuntimeError("out of memory")
+
+    broken.encode_image = out_of_memory  # type: ignore[method-assign]
+    row = _run({"m": broken}, root).rows[0]
+    assert row.cells[PLANES_F1].value == 1.0
+    assert row.error == "RuntimeError: out of memory"
+
+
+def test_a_path_is_shown_by_its_last_part(root):
+    names = {f"{kind}/home/someone/x": BadCheckpoint("damaged") for kind in ("", "transformers:", "openclip:")}
+    found = _run(names, root, tasks=("planes",))
+    assert [row.name for row in found.rows] == ["x", "transformers:x", "openclip:x"]
+
+
 @pytest.mark.parametrize(
     ("training", "seen"),
     [(None, None), ({}, None), ({"data": {}}, False), ({"data": {"fetal-planes-db": {}}}, True)],

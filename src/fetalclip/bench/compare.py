@@ -44,11 +44,13 @@ from fetalclip.clinical.growth import FIRST_HC, LAST_HC
 from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.data import Row, read_dataset
 from fetalclip.errors import DataMissing, FetalclipError, NotAvailable, UsageError
+from fetalclip.foreign import is_foreign
 from fetalclip.io import read
 from fetalclip.metrics import Estimate, confusion_matrix, f1_scores, group_bootstrap, rate
 
 TASKS = ("planes", "subplanes", "age", "probe")
 HEADS_DATA = "hc18"
+FAILURES = (FetalclipError, RuntimeError, MemoryError, OSError)  # of a model; torch's own and a full memory too
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,8 @@ def _row(name: str, load: Callable[[str], Any], sets: _Sets, options: Options) -
     began = time.perf_counter()
     try:
         model = load(name)
-    except FetalclipError as error:
-        return Compared(Path(name).name if Path(name).exists() else name, error=str(error))
+    except FAILURES as error:
+        return Compared(_shown(name), error=_reason(error))
     told = named(model)
     cells: dict[str, Estimate | None] = {}
     error_said, notes = "", []
@@ -163,8 +165,8 @@ def _row(name: str, load: Callable[[str], Any], sets: _Sets, options: Options) -
             cells[AGE] = _age(model, sets.heads, options)
         if "probe" in options.tasks:
             cells |= _probe(model, sets, options)
-    except FetalclipError as error:
-        error_said = str(error)
+    except FAILURES as error:
+        error_said = _reason(error)
     if not getattr(model.encoder, "has_text", True):
         notes.append("pictures only: no text tower")
     return Compared(
@@ -176,6 +178,17 @@ def _row(name: str, load: Callable[[str], Any], sets: _Sets, options: Options) -
         error=error_said,
         provenance=told | {"dim": model.encoder.dim, "seconds": time.perf_counter() - began},
     )
+
+
+def _shown(name: str) -> str:
+    """A name without the folders that a local path lies in."""
+    kind, colon, rest = name.partition(":")
+    head, path = (kind + colon, rest) if colon and is_foreign(name) else ("", name)
+    return head + Path(path).name if path.startswith(("/", ".", "~")) else name
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, FetalclipError) else f"{type(error).__name__}: {error!s:.200}"
 
 
 def _seen(config: Mapping[str, Any]) -> bool | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -37,6 +38,18 @@ class Towers:
     scale: float = 1.0
     engine: str = ""
     told: Mapping[str, Any] | None = None
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """The hub's client is offline in the block: whatever a model's config names, nothing is fetched unasked."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 class _Model(nn.Module):
@@ -110,6 +123,7 @@ class ForeignEncoder(Encoder):
         words = self.towers.words
         if words is None:
             self._no_text()
+        self._tower("visual")  # both towers may be one module: to its device and number type before either is used
         rows = sorted(texts, key=lambda text: (len(text), text))
         made: dict[str, Array] = {}
         for start in range(0, len(rows), 256):

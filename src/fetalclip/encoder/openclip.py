@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fetalclip.cards import read_json
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.encoder.foreign import Towers
+from fetalclip.encoder.foreign import Towers, nothing_fetched
 from fetalclip.errors import BadCheckpoint, FetalclipError, NotAvailable
 from fetalclip.foreign import CONFIGS, INSTALL, OPENCLIP, TEXT, WEIGHTS, Foreign
 from fetalclip.models import hub
@@ -187,13 +187,10 @@ def _named(found: Foreign) -> Iterator[str]:
 @contextmanager
 def _here_only(found: Foreign) -> Iterator[None]:
     """Nothing is fetched in the block, whatever a config names; what goes wrong becomes an error of ours."""
-    from huggingface_hub import constants
-
-    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     talk = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with nothing_fetched(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except FetalclipError:
@@ -207,7 +204,6 @@ def _here_only(found: Foreign) -> Iterator[None]:
         raise NotAvailable(f"{found.name} needs files that are not on this machine", expected, fix) from error
     finally:
         logging.disable(talk)
-        constants.HF_HUB_OFFLINE = offline
 
 
 def _wants_more(error: BaseException | None) -> bool:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from fetalclip.cards import read_json
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.encoder.foreign import Towers
+from fetalclip.encoder.foreign import Towers, nothing_fetched
 from fetalclip.errors import BadCheckpoint, NotAvailable
 from fetalclip.foreign import TRANSFORMERS, WEIGHTS, Foreign
 from fetalclip.models.checkpoint import read_checkpoint
@@ -150,7 +150,7 @@ def _loaded(package: Any, found: Foreign, kind: str) -> tuple[nn.Module, set[str
         found_ = f"{found.name} is of kind {kind!r:.40}, which transformers {package.__version__} does not have"
         raise NotAvailable(found_, "a kind that is part of it: code of a repository is never run")
     try:
-        with _quiet(package), torch.random.fork_rng(devices=[]):
+        with nothing_fetched(), _quiet(package), torch.random.fork_rng(devices=[]):
             config = package.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             if kind == "vit_mae":
                 config.mask_ratio = 0.0  # else a random part of every picture is hidden
