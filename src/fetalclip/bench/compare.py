@@ -26,7 +26,6 @@ from fetalclip import __version__
 from fetalclip.bench.ages import published_rule, valid
 from fetalclip.bench.answers import RESAMPLES, SEED, Answers
 from fetalclip.bench.ask import BATCH, ask, from_row, progress
-from fetalclip.bench.compare_probe import fit_probe
 from fetalclip.bench.compare_table import (
     AGE,
     MEAN,
@@ -44,6 +43,7 @@ from fetalclip.clinical.growth import FIRST_HC, LAST_HC
 from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.data import Row, read_dataset
 from fetalclip.errors import DataMissing, FetalclipError, NotAvailable, UsageError
+from fetalclip.fit.probe import LinearProbe
 from fetalclip.foreign import is_foreign
 from fetalclip.io import read
 from fetalclip.metrics import Estimate, confusion_matrix, f1_scores, group_bootstrap, rate
@@ -267,8 +267,10 @@ def _probe(model: Any, sets: _Sets, options: Options) -> dict[str, Estimate | No
         )
         truth = tuple(str(getattr(sets.test[i], key)) for i in judge)
         names = [str(getattr(sets.training[i], key)) for i in learn]
-        predict = fit_probe(train[learn], names, [sets.training[i].group for i in learn])
-        label = tuple(str(name) for name in predict(test[judge]))
+        if len(set(names)) < 2:
+            raise UsageError(f"a probe of {len(set(names))} classes", "two or more", "no --n")
+        probe = LinearProbe().fit(train[learn], np.array(names), [sets.training[i].group for i in learn])
+        label = tuple(str(name) for name in probe.predict(test[judge]))
         groups, nothing = tuple(sets.test[i].group for i in judge), np.full(len(judge), np.nan)
         answers = Answers(truth, groups, label, nothing, np.zeros(len(judge), dtype=bool))
         found[column] = answers.estimate(answers.macro_f1())

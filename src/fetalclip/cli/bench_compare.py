@@ -49,11 +49,8 @@ def compare(
             files.check_file(path, option)
     place = folder(root, "--root")
     from fetalclip.bench import compare as bench
-    from fetalclip.bench.compare_probe import need
 
     words = bench.TASKS if tasks is None else tuple(word.strip() for word in tasks.split(",") if word.strip())
-    if "probe" in words:
-        need()  # told before minutes are spent
     names = list(dict.fromkeys(model or ["fetalclip-open"]))
 
     def ready(name: str) -> Any:
