@@ -14,7 +14,7 @@ A model that does not load or fails is a row with its reason, and the others go 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from fetalclip.bench.compare_table import (
 from fetalclip.bench.planes import PLANES, PLANES_DATA
 from fetalclip.bench.protocol import INTERVAL, cautions, check, named, plane_rows, sources
 from fetalclip.bench.refusals import spread
+from fetalclip.cards import labels_seen
 from fetalclip.clinical.growth import FIRST_HC, LAST_HC
 from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.data import Row, read_dataset
@@ -172,7 +173,7 @@ def _row(name: str, load: Callable[[str], Any], sets: _Sets, options: Options) -
     return Compared(
         told["model"] or name,
         license=told["license"] or "unknown",
-        seen=_seen(getattr(model.card, "config", {})),
+        seen=None if (seen := labels_seen(model.card, PLANES_DATA)) is None else bool(seen),
         cells=cells,
         notes=tuple(notes),
         error=error_said,
@@ -189,12 +190,6 @@ def _shown(name: str) -> str:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, FetalclipError) else f"{type(error).__name__}: {error!s:.200}"
-
-
-def _seen(config: Mapping[str, Any]) -> bool | None:
-    """Whether training saw labels of the data set; None where the config does not say what it saw."""
-    data = (config.get("training") or {}).get("data")
-    return None if data is None else PLANES_DATA in data
 
 
 def _zero_shot(model: Any, sets: _Sets, options: Options) -> dict[str, Estimate | None]:
