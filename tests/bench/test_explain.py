@@ -173,6 +173,20 @@ def test_saved_rows(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["protocol"] == "explain"
 
 
+def test_two_files_are_compared_picture_by_picture(tmp_path, capsys):
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text(json.dumps(saved()))
+    worse = saved()
+    for row in worse["curves"]:
+        row["deletion"]["mine"] += 0.1
+    second.write_text(json.dumps(worse))
+    assert main(["bench", "explain", "--predictions", str(first), "--versus", str(second), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["metrics"]
+    assert told["versus_deletion"]["value"] == pytest.approx(-0.1)
+    assert told["versus_insertion"]["value"] == 0
+    assert main(["bench", "explain", "--predictions", str(first), "--plot", str(tmp_path / "p.png")]) == 2
+
+
 def change(key: str, value: object) -> dict[str, list[dict]]:
     data = saved()
     data[key] = [value]  # type: ignore[list-item]

@@ -207,7 +207,8 @@ def _inside(head: Any, inside: dict[str, float], seed: int) -> dict[str, Any]:
 
 def _result(found: Rows, method: str, provenance: dict[str, Any], notes: list[str]) -> BenchResult:
     metrics = tuple(found.metrics(method))
-    return BenchResult("explain", len(found.curves), metrics, provenance=provenance, notes=tuple(notes))
+    scored = found.scored(method)
+    return BenchResult("explain", len(found.curves), metrics, provenance=provenance, notes=tuple(notes), scored=scored)
 
 
 def _shared() -> dict[str, Any]:

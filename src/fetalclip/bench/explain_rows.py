@@ -13,7 +13,7 @@ import numpy as np
 
 from fetalclip.bench.answers import RESAMPLES, SEED
 from fetalclip.bench.explain_sanity import STAGES
-from fetalclip.bench.table import Goal, Metric
+from fetalclip.bench.table import Goal, Metric, Scored
 from fetalclip.errors import UnreadableInput
 from fetalclip.metrics import Index, group_bootstrap, paired_difference, rate
 
@@ -46,6 +46,15 @@ class Rows:
     def metrics(self, method: str) -> list[Metric]:
         """The table, the method's rows with the goals."""
         return [*self._sanity(method), *self._curves(method), *self._heads(method)]
+
+    def scored(self, method: str) -> Scored | None:
+        """For a paired comparison with another model on the same pictures: the areas; None without curves."""
+        rows = [row for row in self.curves if method in row["deletion"]]
+        if not rows:
+            return None
+        areas = {what: np.array([row[what][method] for row in rows]) for what in ("deletion", "insertion")}
+        groups = tuple(_groups(rows))
+        return Scored(groups, groups, {what: _average(values) for what, values in areas.items()})
 
     def _curves(self, method: str) -> Iterable[Metric]:
         for name in _maps(self.curves, "deletion"):

@@ -13,7 +13,7 @@ import typer
 from fetalclip.cli import files
 from fetalclip.cli.exams import Exams, walk_exams
 from fetalclip.cli.heat import Heat, check_heat
-from fetalclip.cli.options import Heads, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
+from fetalclip.cli.options import Heads, HeatMaps, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
 
@@ -45,10 +45,6 @@ Tasks = Annotated[
         "--tasks", metavar="LIST", help="By commas: planes, age, biometry, heart, probes. Default: all it can."
     ),
 ]
-Explain = Annotated[
-    str | None,
-    typer.Option("--explain", metavar="METHOD", help="In the report, where each plane comes from; auto or a method."),
-]
 
 
 def analyze(  # noqa: PLR0913  (one parameter per option)
@@ -75,7 +71,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     report: Annotated[
         Path | None, typer.Option("--report", metavar="F.html", help="Write a self-contained page.")
     ] = None,
-    explain: Explain = None,
+    explain: HeatMaps = None,
     overlay: Annotated[
         Literal["mask", "keep"],
         typer.Option("--overlay", help="Burned-in text and rulers: hidden from the model, or kept."),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fetalclip.cli.bench_run import Task, folder, perform
-from fetalclip.cli.options import AsJson, First, Model, ReportFile, Root, Side, WriteCard
+from fetalclip.cli.options import AsJson, First, MapMethod, Model, Plot, ReportFile, Root, Side, Versus, WriteCard
 from fetalclip.cli.output import Voice
+from fetalclip.errors import UsageError
 
 if TYPE_CHECKING:
     from fetalclip.bench import BenchResult
@@ -23,27 +24,29 @@ SavedRows = Annotated[
 def explain(  # noqa: PLR0913  (one parameter per option)
     root: Root = None,
     model: Model = "fetalclip-open",
-    method: Annotated[
-        str | None, typer.Option("--method", metavar="NAME", help="A method of 'fetalclip explain'.")
-    ] = None,
+    method: MapMethod = None,
     reference: Annotated[
         bool, typer.Option("--reference/--no-reference", help="Occlusion too, on every tenth picture.")
     ] = True,
     predictions: SavedRows = None,
+    versus: Versus = None,
     split: Side = "test",
     n: First = None,
+    plot: Plot = None,
     report: ReportFile = None,
     card: WriteCard = False,
     as_json: AsJson = False,
 ) -> None:
     """The command of protocol ``explain``."""
-    task = Task("explain", root, model, predictions, None, n, None, report, card, as_json)
+    task = Task("explain", root, model, predictions, versus, n, plot, report, card, as_json)
 
     def ready() -> None:
         from fetalclip.bench.protocol import check
         from fetalclip.explain.registry import method_named
 
         check(split, n)
+        if plot is not None:
+            raise UsageError("--plot of attribution maps", "the table alone", "no --plot")
         if method is not None:
             method_named(method)
 

@@ -9,7 +9,7 @@ import typer
 
 from fetalclip.cli import files
 from fetalclip.cli.analyze import load
-from fetalclip.cli.options import Model
+from fetalclip.cli.options import MapMethod, Model
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.cli.pictures import Names
 from fetalclip.errors import InputError, UsageError
@@ -33,14 +33,7 @@ def explain(  # noqa: PLR0913  (one parameter per option)
             "--against", metavar="T", help="A text or plane to hold it against; repeatable. Default: the other planes."
         ),
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="erasing, hires-cam, score-cam, score-cam-centred, grad-cam, rollout, occlusion. Default: by tower.",
-        ),
-    ] = None,
+    method: MapMethod = None,
     model: Model = "fetalclip-open",
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for one PNG per picture, made if needed.")
@@ -61,15 +54,7 @@ def explain(  # noqa: PLR0913  (one parameter per option)
     not stop the others (exit code 1).
     """
     voice = Voice()
-    if method is not None:
-        from fetalclip.explain.registry import method_named
-
-        method_named(method)
-    if text is None and against:
-        raise UsageError("--against without --text", "the text that is held against others", '--text "fetal brain"')
-    if any(not one.strip() for one in [text or "a text", *(against or [])]):
-        raise UsageError("an empty text", "words that describe a picture", '--text "fetal brain"')
-    files.check_folder(out, "-o")
+    _check(text, against, method, out)
     from fetalclip import io
 
     inputs = list(io.walk(paths))
@@ -88,12 +73,24 @@ def explain(  # noqa: PLR0913  (one parameter per option)
             voice.talk(failure(path, str(error)))
             voice.data(json_line(_told(path, None, None, str(error))) if as_json else f"{printable(path)}  not read")
             continue
-        target = out / names.next(path.name)
-        _write(target, frame, found, maps)
+        _write(out / names.next(path.name), frame, found, maps)
         voice.data(json_line(_told(path, frame, found, None)) if as_json else _line(path, found))
     if len(inputs) > failed:
         voice.talk(f"Written: {printable(out)}")
     return 1 if failed else 0
+
+
+def _check(text: str | None, against: list[str] | None, method: str | None, out: Path) -> None:
+    """Everything cheap that can be wrong, before torch is loaded."""
+    if method is not None:
+        from fetalclip.explain.registry import method_named
+
+        method_named(method)
+    if text is None and against:
+        raise UsageError("--against without --text", "the text that is held against others", '--text "fetal brain"')
+    if any(not one.strip() for one in ["a text" if text is None else text, *(against or [])]):
+        raise UsageError("an empty text", "words that describe a picture", '--text "fetal brain"')
+    files.check_folder(out, "-o")
 
 
 def _write(target: Path, frame: Frame, found: Attribution, maps: bool) -> None:

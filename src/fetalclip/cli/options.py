@@ -57,3 +57,15 @@ Heads = Annotated[
     typer.Option("--head", metavar="H", help="Head that measures, or judges hearts: a name or a folder. Repeatable."),
 ]
 Side = Annotated[str, typer.Option("--split", metavar="SIDE", help="test, or val while choosing something.")]
+HeatMaps = Annotated[
+    str | None,
+    typer.Option("--explain", metavar="METHOD", help="In the report, where each plane comes from; auto or a method."),
+]
+MapMethod = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        metavar="NAME",
+        help="erasing, hires-cam, score-cam, score-cam-centred, grad-cam, rollout, occlusion. Default: by tower.",
+    ),
+]
