@@ -137,7 +137,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "explain",
             "Attribution maps",
-            """Whether attribution maps follow the model and find what the text names, with intervals.
+            """Whether attribution maps follow the model, with intervals.
 
             Rank correlation with the map of a model of random weights; deletion and insertion on 25 test pictures of
             each plane; the share of the map inside the head on HC18, against a centred Gaussian, all heads and those
