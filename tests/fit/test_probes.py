@@ -146,3 +146,17 @@ def test_support_sets_are_whole_patients_of_each_class() -> None:
     assert not np.array_equal(found, support_set(labels, groups, 3, seed=6))
     with pytest.raises(UsageError, match=r"7 patients a class, of 'a' there are 6.*--shots 6"):
         support_set(labels, groups, 7, seed=0)
+
+
+@pytest.mark.parametrize("estimator", [*CLASSIFIERS, RidgeProbe()], ids=repr)
+def test_what_is_unlike_all_is_known(estimator: object) -> None:
+    x, y, groups = clusters(n=600)
+    truth = np.arange(400) if isinstance(estimator, RidgeProbe) else y[:400]
+    made = clone(estimator).fit(x[:400], truth, groups[:400])  # type: ignore[attr-defined,type-var]
+
+    def likeness(rows: np.ndarray) -> np.ndarray:
+        return (rows @ made.means_.T).max(axis=1) / np.linalg.norm(rows, axis=1)
+
+    assert (likeness(x[400:]) < made.least_likeness_).mean() < 0.05
+    if not isinstance(estimator, RidgeProbe):
+        assert (likeness(-x[400:]) < made.least_likeness_).mean() > 0.5

@@ -103,3 +103,18 @@ def test_a_model_asks_a_probe_of_frames(model: api.FetalCLIP, tmp_path: Path) ->
     assert both == [alone, alone]
     raw = model.encode_image([frame], normalize=False, overlay="mask")
     assert ProbeTask(load_probe(folder, ""))(raw)[0].scores == pytest.approx(alone.scores)
+
+
+def test_a_picture_unlike_all_it_learned_from_is_an_abstention(model: api.FetalCLIP, tmp_path: Path) -> None:
+    d = model.encoder.dim
+    arrays = {"weight": np.eye(2, d), "bias": np.zeros(2), "means": np.eye(2, d)}
+    told = {"name": "side", "license": "CC0-1.0", "question": "classes", "classes": ["left", "right"]}
+    told |= {"preprocess": {"overlay": "mask"}, "encoder": {"name": "", "sha256": "a" * 64}, "least_likeness": 0.6}
+    task = ProbeTask(load_probe(save_probe(arrays, told, tmp_path / "h"), ""))
+    near, far = np.zeros((2, d), np.float32)
+    near[0], far[0], far[5] = 2.0, 0.1, 3.0
+    like, unlike = task(np.stack([near, far]))
+    assert not like.abstained
+    assert unlike.abstained
+    assert "unlike the pictures it learned from: cosine 0.03 under 0.60" in unlike.reason
+    assert unlike.label == "left"

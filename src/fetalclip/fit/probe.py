@@ -23,7 +23,9 @@ from fetalclip.fit.probe_base import (
     checked,
     fit_temperature,
     grouped_folds,
+    least_likeness,
     log_loss,
+    means_of,
     names_of,
     number_folds,
     softmax,
@@ -95,10 +97,12 @@ class LinearProbe(Saved, ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"LinearProbe needs two classes, got 1 class: {self.classes_[0]!r:.60}")
         folds = grouped_folds(truth, groups, self.folds, self.random_state)
+        unit = unit_rows(rows)
+        self.means_, self.least_likeness_ = means_of(unit, truth), least_likeness(unit, truth, folds)
         if self.method == "published":
             self._fit_published(rows, truth, folds)
         else:
-            self._fit_logistic(unit_rows(rows), truth, folds)
+            self._fit_logistic(unit, truth, folds)
         return self
 
     def decision_function(self, X: npt.ArrayLike) -> Reals:
@@ -194,6 +198,8 @@ class RidgeProbe(Saved, RegressorMixin, BaseEstimator):
         x, truth = unit_rows(rows), np.asarray(wanted, np.float64)
         penalties = PENALTIES if self.alpha is None else (float(self.alpha),)
         folds = number_folds(len(x), groups, self.folds, self.random_state)
+        alike = np.zeros(len(x), np.int64)
+        self.means_, self.least_likeness_ = means_of(x, alike), least_likeness(x, alike, folds)
         self.held_, self.width_ = None, 0.0
         self.alpha_ = penalties[0] if self.alpha is not None else _UNCHOSEN_PENALTY
         if folds:

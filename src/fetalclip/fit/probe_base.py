@@ -20,6 +20,7 @@ from fetalclip.models.probe_head import save_probe
 
 Reals = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.int64]
+UNLIKE = 0.01  # share of held-out pictures that would be taken for unlike those learned from
 FREE = "unknown: that of the labels it learned from"
 
 
@@ -108,8 +109,33 @@ def fit_temperature(logits: Reals, truth: Rows) -> float:
     return float(np.exp(found.x))
 
 
+def means_of(x: Reals, truth: Rows) -> Reals:
+    """Unit-length means of unit rows by class number, (classes, d)."""
+    return unit_rows(np.stack([x[truth == one].mean(axis=0) for one in range(int(truth.max()) + 1)]).astype(np.float64))
+
+
+def least_likeness(x: Reals, truth: Rows, folds: list[tuple[Rows, Rows]]) -> float:
+    """The cosine with the nearest class mean that all but ``UNLIKE`` of the pictures reach, held out of the means.
+
+    Args:
+        x: (n, d) unit rows.
+        truth: (n,) class numbers, zeros for a number.
+        folds: rows to take means of, rows held; without any there is no bound, -1.
+    """
+    seen = [(x[held] @ means_of(x[fit], truth[fit]).T).max(axis=1) for fit, held in folds]
+    return max(-1.0, float(np.quantile(np.concatenate(seen), UNLIKE))) if seen else -1.0
+
+
 class Saved:
-    """The way from a fitted probe to a head folder; mixed into the estimators."""
+    """The way from a fitted probe to a head folder; mixed into the estimators.
+
+    Attributes:
+        means_: (C, d) unit-length means of the classes, (1, d) of a number.
+        least_likeness_: cosine with the nearest of them below which a saved head abstains.
+    """
+
+    means_: Reals
+    least_likeness_: float
 
     def save(self, folder: str | Path, encoder: Any, name: str = "", **told: Any) -> Path:
         """Write a head folder that ``analyze --head`` and ``FetalCLIP.probe`` take.
@@ -127,6 +153,8 @@ class Saved:
         """
         engine: Encoder = getattr(encoder, "encoder", encoder)
         arrays, config = self._head()
+        arrays |= {"means": self.means_}
+        config |= {"least_likeness": self.least_likeness_}
         width = np.asarray(arrays["weight"]).shape[1] - len(config.get("inputs", ()))
         if width != engine.dim:
             raise BadValue(f"a probe of embeddings of width {width}", f"the encoder's {engine.dim}")

@@ -24,7 +24,9 @@ from fetalclip.fit.probe_base import (
     checked,
     fit_temperature,
     grouped_folds,
+    least_likeness,
     log_loss,
+    means_of,
     names_of,
     softmax,
     unit_rows,
@@ -58,6 +60,7 @@ class _Prompted(Saved, ClassifierMixin, BaseEstimator):
         x = unit_rows(np.asarray(rows, np.float64))
         self.prompts_ = self._texts(x.shape[1])
         folds = grouped_folds(truth, groups, self.folds, self.random_state)
+        self.means_, self.least_likeness_ = means_of(x, truth), least_likeness(x, truth, folds)
         choices = self._choices()
         chosen, self.held_, self.temperature_ = choices[len(choices) // 2], None, 1.0
         if folds:

@@ -32,6 +32,13 @@ QUESTIONS = ("classes", "number")
 INPUTS = ("spacing",)  # what a number may be told beside the embedding: log of mm per pixel of the prepared square
 MAX_BYTES = 256 * 2**20
 _MOST_CLASSES = 10_000
+_NUMBERS: Mapping[str, tuple[float, float]] = {
+    "temperature": (1e-6, 1e6),
+    "min_probability": (0, 1),
+    "width": (0, 1e9),
+    "level": (0, 1),
+    "least_likeness": (-1, 1),
+}
 
 Array = npt.NDArray[np.float64]
 
@@ -52,6 +59,7 @@ class ProbeConfig:
         min_probability: below it the answer is an abstention.
         width: half of a number's interval, found on held-out pictures.
         level: probability of that interval.
+        least_likeness: cosine with the nearest class mean below which a picture is unlike what it learned from; -1 none.
         cache: weight of the support pictures' vote, 0 without; and its sharpness.
         encoder_name, encoder_sha256: the encoder whose embeddings it learned from.
         told: the whole of the file.
@@ -70,6 +78,7 @@ class ProbeConfig:
     min_probability: float
     width: float
     level: float
+    least_likeness: float
     cache: tuple[float, float]
     encoder_name: str
     encoder_sha256: str
@@ -85,7 +94,8 @@ class ProbeHead:
         weight: (classes, d), or (1, d + inputs) of a number.
         bias: (classes,), or (1,).
         keys: (m, d) unit-length embeddings of the support pictures; (0, d) without a cache.
-        values: (m, classes) one-hot.
+        values: (m, classes), each support picture's vote.
+        means: (k, d) unit-length means of the classes, one of a number; (0, d) where none were kept.
     """
 
     config: ProbeConfig
@@ -93,11 +103,20 @@ class ProbeHead:
     bias: Array
     keys: Array
     values: Array
+    means: Array
 
     @property
     def dim(self) -> int:
         """Width of the embedding it expects."""
         return int(self.weight.shape[1]) - len(self.config.inputs)
+
+    def likeness(self, embeddings: npt.ArrayLike) -> Array:
+        """Cosine of each of (n, d) raw embeddings with the nearest class mean, (n,); 1 where no means were kept."""
+        x = np.asarray(embeddings, np.float64)
+        if not len(self.means):
+            return np.ones(len(x))
+        found: Array = (x @ self.means.T).max(axis=1) / np.maximum(np.linalg.norm(x, axis=1), 1e-12)
+        return found
 
     def logits(self, embeddings: npt.ArrayLike, inputs: npt.ArrayLike | None = None) -> Array:
         """What the layer says before temperature.
@@ -132,7 +151,7 @@ def save_probe(head: Mapping[str, npt.ArrayLike], config: Mapping[str, Any], fol
     """Write a head folder: float32 weights, their hash in the config, the card; the config last.
 
     Args:
-        head: ``weight`` (classes, d), ``bias`` (classes,), optionally ``keys`` and ``values``; see `ProbeHead`.
+        head: ``weight`` (classes, d), ``bias`` (classes,), optionally ``keys``, ``values``, ``means``; see `ProbeHead`.
         config: what `read_probe_config` wants but for ``schema`` and ``weights``.
         folder: where to.
 
@@ -193,7 +212,7 @@ def _fitted(config: ProbeConfig, state: Mapping[str, Array], where: str) -> Prob
     rows = len(config.classes) or 1
     wrong = BadCheckpoint(f"weights in {where} that do not fit", f"weight ({rows}, d) and bias ({rows},)")
     weight, bias = state.get("weight"), state.get("bias")
-    if weight is None or bias is None or not {"weight", "bias"} <= set(state) <= {"weight", "bias", "keys", "values"}:
+    if weight is None or bias is None or not set(state) <= {"weight", "bias", "keys", "values", "means"}:
         raise wrong
     if weight.ndim != 2 or weight.shape[0] != rows or bias.shape != (rows,) or weight.shape[1] <= len(config.inputs):
         raise wrong
@@ -201,9 +220,12 @@ def _fitted(config: ProbeConfig, state: Mapping[str, Array], where: str) -> Prob
     keys, values = state.get("keys", np.zeros((0, dim))), state.get("values", np.zeros((0, rows)))
     if keys.ndim != 2 or keys.shape[1] != dim or values.shape != (len(keys), rows):
         raise BadCheckpoint(f"a cache in {where} that does not fit", f"keys (m, {dim}) and values (m, {rows})")
+    means = state.get("means", np.zeros((0, dim)))
+    if means.ndim != 2 or means.shape[1] != dim or len(means) not in (0, rows):
+        raise BadCheckpoint(f"class means in {where} that do not fit", f"({rows}, {dim})")
     if not all(np.isfinite(value).all() for value in state.values()):
         raise BadCheckpoint(f"weights in {where} that are not finite", "numbers")
-    return ProbeHead(config, weight, bias, keys, values)
+    return ProbeHead(config, weight, bias, keys, values, means)
 
 
 def read_probe_config(folder: Path) -> ProbeConfig:
@@ -225,7 +247,7 @@ def _checked(data: Mapping[str, Any], where: str) -> ProbeConfig:
     for key in ("title", "summary", "unit"):
         if not isinstance(data.get(key, ""), str) or len(data.get(key, "")) > 1000:
             raise check.wrong(key, data[key], "a short text")
-    for key, low, high in (("temperature", 1e-6, 1e6), ("min_probability", 0, 1), ("width", 0, 1e9), ("level", 0, 1)):
+    for key, (low, high) in _NUMBERS.items():
         if key in data:
             check.number(key, low, high)
     if type(data.get("unit_length", False)) is not bool:
@@ -256,6 +278,7 @@ def _checked(data: Mapping[str, Any], where: str) -> ProbeConfig:
         min_probability=float(data.get("min_probability", 0.0)),
         width=float(data.get("width", 0.0)),
         level=float(data.get("level", 0.9)),
+        least_likeness=float(data.get("least_likeness", -1.0)),
         cache=(float(cache["weight"]), float(cache["sharpness"])),
         encoder_name=data["encoder"]["name"],
         encoder_sha256=data["encoder"]["sha256"].lower(),

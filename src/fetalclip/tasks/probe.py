@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,18 +43,28 @@ class ProbeTask:
         Raises:
             BadValue: embeddings of another width, or that are not finite.
         """
-        if self.head.config.question == "classes":
-            return [self._class(row) for row in self.head.logits(images)]
-        if not self.head.config.inputs:
-            return [self._number(float(row[0])) for row in self.head.logits(images)]
-        known = spacings or [None] * len(images)
-        logs = np.array([[math.log(s) if s else 0.0] for s in known])
-        said = self.head.logits(images, logs)
-        return [self._number(float(row[0]) if s else None) for row, s in zip(said, known, strict=True)]
+        config = self.head.config
+        known = list(spacings) if spacings is not None else [None] * len(images)
+        logs = np.array([[math.log(s) if s else 0.0] for s in known]) if config.inputs else None
+        said, like = self.head.logits(images, logs), self.head.likeness(images)
+        if config.question == "classes":
+            found = [self._class(row) for row in said]
+        else:
+            told = [bool(s) or not config.inputs for s in known]
+            found = [self._number(float(row[0]) if there else None) for row, there in zip(said, told, strict=True)]
+        return [self._checked(one, float(cosine)) for one, cosine in zip(found, like, strict=True)]
 
     def together(self, images: Array, spacings: Sequence[float | None] | None = None) -> ProbeAnswer:
         """One answer for the pictures of a clip: from their mean embedding."""
         return self(images.mean(axis=0, keepdims=True), None if spacings is None else spacings[:1])[0]
+
+    def _checked(self, answer: ProbeAnswer, likeness: float) -> ProbeAnswer:
+        """The answer; an abstention where the picture is unlike all that the probe learned from."""
+        least = self.head.config.least_likeness
+        if answer.abstained or likeness >= least:
+            return answer
+        reason = f"unlike the pictures it learned from: cosine {likeness:.2f} under {least:.2f}"
+        return replace(answer, value=None, low=None, high=None, abstained=True, reason=reason)
 
     def _class(self, logits: Array) -> ProbeAnswer:
         config = self.head.config
