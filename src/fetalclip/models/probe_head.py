@@ -59,7 +59,7 @@ class ProbeConfig:
         min_probability: below it the answer is an abstention.
         width: half of a number's interval, found on held-out pictures.
         level: probability of that interval.
-        least_likeness: cosine with the nearest class mean below which a picture is unlike what it learned from; -1 none.
+        least_likeness: cosine with the nearest class mean below which a picture is unlike what it knows; -1 none.
         cache: weight of the support pictures' vote, 0 without; and its sharpness.
         encoder_name, encoder_sha256: the encoder whose embeddings it learned from.
         told: the whole of the file.
