@@ -84,7 +84,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What every line of the plot is about: labels and patients to learn from, and those held."""
+    """What every line of the plot is about: which rows of both sides, labels and patients to learn from, those held."""
 
     learn: tuple[int, ...]
     held: tuple[int, ...]
@@ -121,13 +121,14 @@ def run(model: Any, root: str | Path, options: Options | None = None, others: Se
         raise DataMissing(f"{most} patients in the smallest class", f"at least {options.shots[0]}", f"--shots {most}")
     models = [model, *others]
     lines: list[Line] = []
-    with progress("embed", (len(both.learn) + len(both.held)) * len(models), options.show_progress) as step:
+    learn, held = tuple(both.learn[i] for i in task.learn), tuple(both.held[i] for i in task.held)
+    with progress("embed", (len(learn) + len(held)) * len(models), options.show_progress) as step:
         for one in models:
-            x, held = embedded(one, both.learn, step), embedded(one, both.held, step)
+            x = embedded(one, learn, step), embedded(one, held, step)
             for method in options.methods:
                 name = one.card.name + ("" if len(options.methods) == 1 else f", {method}")
                 title = f"{name} ({mark(one, options.target)})"
-                lines.append((title, _curve(one, (x, held), task, (method, shots, options))))
+                lines.append((title, _curve(one, x, task, (method, shots, options))))
     lines += _supervised(both, task, shots, options)
     return _result(models, lines, task, (options, most, began))
 
@@ -153,8 +154,7 @@ def _curve(
     """Shots to what the probes of all support sets said."""
     method, shots, options = how
     texts = class_texts(model, sorted(set(task.labels)))
-    pool = (x[0][list(task.learn)], task.labels, task.groups)
-    held = (x[1][list(task.held)], task.truth)
+    pool, held = (x[0], task.labels, task.groups), (x[1], task.truth)
     runs = sets_and_seeds(method, options.sets, options.seeds)
     make: Callable[[int], Any] = partial(METHODS[method], texts)
     return {count: learn_few(pool, held, make, count, runs) for count in shots}
