@@ -214,7 +214,8 @@ def _differences(models: Sequence[Any], lines: Sequence[Line], task: _Task, opti
         for count, other in learned.items():
             statistic = paired_mean(first[count], other)
             gap = group_bootstrap(statistic, task.owners, RESAMPLES, SEED)
-            goal = AHEAD if count == GOAL_SHOTS and "never saw" in title else None
+            asked = options.target == "planes" and count == GOAL_SHOTS
+            goal = AHEAD if asked and "never saw" in title else None
             short = title.partition(" (")[0]
             section = f"{lines[0][0].partition(' (')[0]} less {short}, paired"
             metrics.append(Metric(f"less_{number}_{slug(short)}_{count}", _patients(count), section, gap, goal))

@@ -92,5 +92,5 @@ def _legend(canvas: Image.Image, at: tuple[int, int], size: tuple[int, int]) -> 
 
 def _signature(attribution: Attribution) -> str:
     made = attribution.provenance
-    by = sentence(f" - fetalclip {made.version}, {made.model}") if made else ""
+    by = " - " + sentence(f"fetalclip {made.version}, {made.model}") if made else ""
     return f"Research software, not a medical device{by}"
