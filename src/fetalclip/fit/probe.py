@@ -61,7 +61,7 @@ class LinearProbe(Saved, ClassifierMixin, BaseEstimator):
         C_: the strength used.
         temperature_: divides the logits.
         held_: (n, C) logits of each row by a probe that saw none of its patient; None with too few patients.
-        losses_: held-out loss of each strength tried, or of each epoch.
+        losses_: held-out loss of each strength tried (up to the first that is too weak), or of each epoch.
     """
 
     def __init__(
@@ -129,25 +129,20 @@ class LinearProbe(Saved, ClassifierMixin, BaseEstimator):
         return found
 
     def _fit_logistic(self, x: Reals, truth: Rows, folds: list[tuple[Rows, Rows]]) -> None:
-        count = len(self.classes_)
         strengths = GRID if self.C is None else (float(self.C),)
         self.held_: Reals | None = None
         self.losses_: dict[float, float] = {}
         chosen = strengths[0] if self.C is not None else _UNCHOSEN
         if folds:
-            said = np.zeros((len(strengths), len(x), count))
             seen = np.zeros(len(x), bool)
-            for fit, held in folds:
-                seen[held] = True
-                for place, made in enumerate(_path(x[fit], truth[fit], strengths)):
-                    said[place, held] = _both(made, x[held])
-            losses = [log_loss(logits[seen], truth[seen]) for logits in said]
+            seen[np.concatenate([held for _, held in folds])] = True
+            said, losses = _held_path(x, truth, folds, strengths)
             best = int(np.argmin(losses))
-            chosen, self.losses_ = strengths[best], dict(zip(strengths, losses, strict=True))
+            chosen, self.losses_ = strengths[best], dict(zip(strengths, losses, strict=False))
             self.held_ = np.where(seen[:, None], said[best], np.nan)
         self.C_: float | None = chosen
         self.temperature_ = 1.0 if self.held_ is None else _temperature(self.held_, truth)
-        (made,) = _path(x, truth, (chosen,))
+        made = _fitted(x, truth, chosen)
         self.coef_, self.intercept_ = _weights(made)
         self.n_iter_ = int(made.n_iter_.max())
 
@@ -228,16 +223,33 @@ class RidgeProbe(Saved, RegressorMixin, BaseEstimator):
         return {"weight": self.coef_[None, :], "bias": [self.intercept_]}, told
 
 
-def _path(x: Reals, truth: Rows, strengths: tuple[float, ...]) -> list[LogisticRegression]:
-    """A model for each strength, from the strongest penalty on, each started where the one before it ended."""
-    made: list[LogisticRegression] = []
+def _fitted(x: Reals, truth: Rows, strength: float, start: LogisticRegression | None = None) -> LogisticRegression:
+    """A model, started where another one with a stronger penalty ended."""
+    made = LogisticRegression(C=strength, max_iter=_STEPS, tol=_CLOSE, warm_start=True)
+    if start is not None:
+        made.coef_, made.intercept_, made.classes_ = start.coef_.copy(), start.intercept_.copy(), start.classes_
+    return made.fit(x, truth)
+
+
+def _held_path(
+    x: Reals, truth: Rows, folds: list[tuple[Rows, Rows]], strengths: tuple[float, ...]
+) -> tuple[list[Reals], list[float]]:
+    """Held-out logits (n, C) and their loss for each strength, up to the first whose loss is above the one before."""
+    models: list[LogisticRegression | None] = [None] * len(folds)
+    parts = [(x[fit], truth[fit]) for fit, _ in folds]
+    every = np.concatenate([held for _, held in folds])
+    said: list[Reals] = []
+    losses: list[float] = []
     for strength in strengths:
-        one = LogisticRegression(C=strength, max_iter=_STEPS, tol=_CLOSE, warm_start=True)
-        if made:
-            one.coef_, one.intercept_ = made[-1].coef_.copy(), made[-1].intercept_.copy()
-            one.classes_ = made[-1].classes_
-        made.append(one.fit(x, truth))
-    return made
+        logits = np.zeros((len(x), int(truth.max()) + 1))
+        for number, (_, held) in enumerate(folds):
+            models[number] = made = _fitted(*parts[number], strength, models[number])
+            logits[held] = _both(made, x[held])
+        said.append(logits)
+        losses.append(log_loss(logits[every], truth[every]))
+        if len(losses) > 1 and losses[-1] > losses[-2]:
+            break
+    return said, losses
 
 
 def _weights(made: LogisticRegression) -> tuple[Reals, Reals]:
