@@ -84,7 +84,8 @@ class FetalCLIP(HeadAnswers):
         self.hearts = Hearts(encoder, card.folder, self._planes, self.segmenter)
         # A supervised model's embedding is its logits: no text can be compared with it.
         sub = SubplaneRule.from_config(card.config) or SubplaneRule()
-        self._subplanes = None if rule.classes and not sub.classes else SubplaneTask(encoder, sub)
+        bare = (rule.classes and not sub.classes) or "subplanes" not in self._told("subplanes")
+        self._subplanes = None if bare else SubplaneTask(encoder, sub)
         age = None if rule.classes else AgeRule.from_config(card.config)
         self._age = None if age is None else AgeTask(encoder, age)
         self._scorers = {} if self._age is None else {self._age.rule.templates: self._age.scorer}
@@ -110,6 +111,22 @@ class FetalCLIP(HeadAnswers):
         }
         only = self.card.config.get("tasks", TASKS)  # a fine-tuned tower has left the texts it was trained with
         return tuple(task for task in TASKS if able[task] and task in only)
+
+    def _told(self, *words: str) -> tuple[str, ...]:
+        """The questions that the model's config still answers: those given where it says nothing."""
+        return tuple(self.card.config.get("tasks", words))
+
+    def _need(self, word: str) -> None:
+        """Refuse a question that the model's texts no longer answer, or never did.
+
+        Raises:
+            NotAvailable: its config leaves the question out, or it has no text tower.
+        """
+        if word not in self._told(word):
+            found = f"{word} of {self.card.name}, whose tower was not kept in line with its texts"
+            raise NotAvailable(found, "its probes", "--tasks probes")
+        if not self._planes.rule.classes:
+            self.encoder.need_text()
 
     def expected(self) -> str:
         """A line on how long a picture will take on this device; empty for a model that is quick anywhere."""
@@ -169,7 +186,7 @@ class FetalCLIP(HeadAnswers):
         Raises:
             NotAvailable: a model without a text tower.
         """
-        self.encoder.need_text()
+        self._need("planes")
         found = self._planes(self.encode_image(scans, normalize=False, overlay=overlay), prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
@@ -191,7 +208,7 @@ class FetalCLIP(HeadAnswers):
             raise NotAvailable(
                 f"the model {self.card.name} has no sub-planes", "a model with a text tower", DEFAULT_MODEL
             )
-        self.encoder.need_text()
+        self._need("planes")
         found = self._subplanes(self.encode_image(scans, normalize=False, overlay=overlay), prompt_set(prompts))
         return found[0] if isinstance(scans, Frame) else found
 
@@ -246,7 +263,7 @@ class FetalCLIP(HeadAnswers):
         """
         if self._planes.rule.classes:
             raise NotAvailable(f"the model {self.card.name} has no text tower", "a model that has one", DEFAULT_MODEL)
-        self.encoder.need_text()
+        self._need("planes")
         name = str(templates or (self._age.rule.templates if self._age else DEFAULT_TEMPLATES))
         if name not in self._scorers:
             self._scorers[name] = AgeScorer(self.encoder, load_age_templates(name))
@@ -266,6 +283,7 @@ class FetalCLIP(HeadAnswers):
 
         A heat map of the model's score: it shows what moves the answer, not where a structure lies.
         """
+        self._need("planes")
         began = time.perf_counter()
         found = self.explainer(scan, text, against, method, overlay)
         return replace(found, provenance=self._analyst.provenance(began))
@@ -312,7 +330,7 @@ class FetalCLIP(HeadAnswers):
         age = None if ga is None else independent(ga)
         words = tuple(self.tasks if tasks is None else tasks)
         if {"planes", "age"} & set(words) or not (words or called.probes):
-            self.encoder.need_text()
+            self._need("planes")
         asked = Asked(words, prompt_set(prompts), overlay, called, age, quality, tasks is not None)
         table = spacing_table or {}
         return (self._analyst(Path(p), str(p), table.get(Path(p).name, spacing), asked) for p in paths)

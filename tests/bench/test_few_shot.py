@@ -123,12 +123,22 @@ def test_a_model_that_has_seen_the_labels_is_marked(root: Path) -> None:
 def test_intervals_hold_the_luck_of_patients_and_of_sets() -> None:
     truth = np.array([0, 1] * 20)
     always, never = truth.copy(), 1 - truth
-    mixed = Learned(("a", "b"), np.stack([always, never]), truth, (2, 2))
+    mixed = Learned(("a", "b"), np.stack([always, never]), truth, (2, 2), (0, 1))
     rows = np.arange(40)
     assert mixed.mean()(rows) == pytest.approx(0.5)
     drawn = {round(mixed.mean(seed)(rows[::-1]), 3) for seed in range(20)}
     assert drawn == {0.0, 0.5, 1.0}
     assert paired_mean(mixed, mixed)(rows[::-1]) == 0.0
+
+
+def test_seeds_of_a_support_set_are_paired_with_that_set() -> None:
+    truth = np.array([0, 1] * 20)
+    right, wrong, rows = truth.copy(), 1 - truth, np.arange(40)
+    one = Learned(("a", "b"), np.stack([right, wrong]), truth, (2, 2), (0, 1))
+    seeded = Learned(("a", "b"), np.stack([right, right, wrong, wrong]), truth, (2,) * 4, (0, 0, 1, 1))
+    assert {round(paired_mean(one, seeded, seed)(rows[::-1]), 6) for seed in range(10)} == {0.0}
+    first = Learned(("a", "b"), np.stack([right, right]), truth, (2, 2), (0, 0))
+    assert paired_mean(one, first)(rows) == 0.0
 
 
 @pytest.mark.parametrize(

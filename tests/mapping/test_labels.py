@@ -84,3 +84,12 @@ def test_folders_are_labels_where_there_are_several():
     assert (found.labels, found.name) == (("a", "a", "b"), "folder")
     assert folder_labels(NAMES[:2]).labels == ()
     assert folder_labels([f"{i}/x.png" for i in range(50)]).labels == ()
+
+
+def test_patients_whose_files_have_the_same_names_are_not_mixed_up(tmp_path):
+    path = table(tmp_path, "filename,label,patient\np1/0.png,brain,p1\n")
+    found = read_labels(path, ["scans/p1/0.png", "scans/p2/0.png", "scans/p3/1.png"])
+    assert found.labels == ("brain", "", "")
+    assert found.patients == 1
+    with pytest.raises(UsageError, match="lines of the table have the base name of one embedding"):
+        read_labels(table(tmp_path, "filename,label,patient\na.png,brain,p1\na.png,femur,p2\n"), ["a.png", "b.png"])

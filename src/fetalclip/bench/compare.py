@@ -260,6 +260,9 @@ def _probe(model: Any, sets: _Sets, options: Options) -> dict[str, Estimate | No
         learn, judge = (
             [i for i, r in enumerate(rows) if getattr(r, key) in wanted] for rows in (sets.training, sets.test)
         )
+        if not judge:
+            found[column] = None
+            continue
         truth = tuple(str(getattr(sets.test[i], key)) for i in judge)
         names = [str(getattr(sets.training[i], key)) for i in learn]
         if len(set(names)) < 2:

@@ -58,7 +58,9 @@ def train_on_shots(
                 said.append(encode(tuned.predict(asked), classes))
                 pictures.append(len(rows))
                 step(1)
-            found[count] = Learned(classes, np.stack(said), encode(tuple(truth), classes), tuple(pictures))
+            found[count] = Learned(
+                classes, np.stack(said), encode(tuple(truth), classes), tuple(pictures), tuple(range(sets))
+            )
     return found
 
 

@@ -215,7 +215,8 @@ def _differences(models: Sequence[Any], lines: Sequence[Line], task: _Task, opti
             statistic = paired_mean(first[count], other)
             gap = group_bootstrap(statistic, task.owners, RESAMPLES, SEED)
             asked = options.target == "planes" and count == GOAL_SHOTS
-            goal = AHEAD if asked and "never saw" in title else None
+            both = "never saw" in lines[0][0] and "never saw" in title and number == len(options.methods)
+            goal = AHEAD if asked and both else None
             short = title.partition(" (")[0]
             section = f"{lines[0][0].partition(' (')[0]} less {short}, paired"
             metrics.append(Metric(f"less_{number}_{slug(short)}_{count}", _patients(count), section, gap, goal))

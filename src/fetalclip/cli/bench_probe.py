@@ -93,6 +93,8 @@ def few_shot(  # noqa: PLR0913  (one parameter per option)
 
     def ready() -> None:
         _there([*(others or ()), *([] if end_to_end is None else [end_to_end])])
+        if end_to_end is not None and end_to_end != "imagenet" and ":" in end_to_end and not Path(end_to_end).is_dir():
+            raise UsageError(f"--end-to-end {end_to_end:.80}", "a model of this package, or imagenet")
         options().check()
 
     def options() -> Any:

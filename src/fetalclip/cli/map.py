@@ -93,7 +93,8 @@ def map_(  # noqa: PLR0913  (one parameter per option)
     if labels is not None:
         seen = read_labels(labels, found.names, label, group, cells)
     else:
-        seen = folder_labels(found.names if found.kind == "paths" else [""] * len(found.names))
+        # A folder's name may be a patient's: without names there are no labels of folders either.
+        seen = folder_labels(found.names if found.kind == "paths" and names else [""] * len(found.names))
     vectors = found.vectors[list(seen.rows)]
     layouts = [lay_out(one, vectors, seed) for one in voice.progress(_METHODS[method], len(_METHODS[method]), "map")]
     told = _told(found, seen, layouts, seed)
@@ -153,7 +154,7 @@ def _told(found: Embeddings, seen: Labels, layouts: Sequence[Layout], seed: int)
         "shown": len(seen.rows),
         "label": seen.name or None,
         "labels": dict(by_size(seen.labels)),
-        "patients": len(set(seen.groups)) if seen.groups else None,
+        "patients": seen.patients if seen.groups else None,
         "embedding": {"numbers": [number.to_dict() for number in of]},
         "maps": [
             {

@@ -70,8 +70,8 @@ def probe(  # noqa: PLR0913  (one parameter per option)
     analyze scan.png --head HEAD`` uses it.
     """
     voice = Voice()
-    if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"-o {out} is not empty", "a new folder", f"-o {out}-2")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"-o {out} is {'not empty' if out.is_dir() else 'a file'}", "a new folder", f"-o {out}-2")
     from fetalclip.bench.ask import progress
     from fetalclip.data.labelled import read_labelled
     from fetalclip.fit.probe_table import ProbeOptions, probe_table
@@ -80,9 +80,8 @@ def probe(  # noqa: PLR0913  (one parameter per option)
         method, shots, sets, seeds, number is not None, number or "", prompts, overlay, license, title
     )
     options.check()
-    if not out.parent.is_dir():
-        files.check_folder(out.parent, "-o")
     read = read_labelled(table, label, patient, root=root)
+    files.check_folder(out.parent, "-o")
     network = load(model, voice)
     with progress("embed", len(read.rows)) as step:
         run = probe_table(network, read, out, options, step, voice.talk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -97,7 +98,7 @@ def _read_npz(path: Path) -> Embeddings:
             vectors = _array(archive, "embeddings", path, "f", 2, _MAX_BYTES)
             words = _array(archive, kind, path, "U", 1, _MAX_BYTES)
             facts = {w: str(_array(archive, w, path, "U", 0, _MAX_FACT)) for w in _FACTS if w in there}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError) as error:
         why = type(error).__name__
         raise UnreadableInput(f"{path.name} is not an .npz file, or damaged ({why})", "embeddings", _FIX) from None
     return Embeddings(vectors.astype(np.float32), tuple(words.tolist()), kind, facts)

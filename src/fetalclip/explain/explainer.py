@@ -52,6 +52,8 @@ class Explainer:
         Raises:
             UsageError: no such method, or not for this tower.
         """
+        if not hasattr(self.encoder, "tokenizer") and name != "occlusion":
+            raise NotAvailable(f"{name or 'maps'} of somebody else's tower", "occlusion", "--method occlusion")
         return method_for(self.kind, name)
 
     def ask(self, text: str, against: Sequence[str] | None = None) -> Question:

@@ -58,6 +58,11 @@ def class_texts(model: Any, classes: Sequence[str], prompts: str | None = None) 
     if given is not None and (missing := [name for name in classes if name not in given]):
         raise UsageError(f"--prompts without the class {missing[0]!r:.60}", "every class of the table")
     sets: list[PromptSet] = [load_prompts(name) for name in PROMPT_SETS] if given is None else [given]
+    if "planes" not in model.card.config.get("tasks", ["planes"]):
+        if given is not None:
+            found = f"--prompts with {model.card.name}, whose tower has left the texts it was trained with"
+            raise NotAvailable(found, "a model that answers planes", "--method logistic")
+        return None
     chosen = next((found for found in sets if all(name in found for name in classes)), None)
     if chosen is None:
         return None
@@ -78,12 +83,14 @@ class Learned:
         said: (runs, n) class number of the most probable class.
         truth: (n,) class numbers.
         pictures: of each run, in its support set.
+        sets: number of each run's support set; runs of several seeds share one.
     """
 
     classes: tuple[str, ...]
     said: npt.NDArray[np.int64]
     truth: npt.NDArray[np.int64]
     pictures: tuple[int, ...]
+    sets: tuple[int, ...]
 
     def each(self) -> Reals:
         """Macro F1 of each run, (runs,)."""
@@ -91,19 +98,15 @@ class Learned:
         return np.array([self._score(run, rows) for run in range(len(self.said))])
 
     def mean(self, seed: int = 0) -> Statistic:
-        """Mean macro F1 of chosen rows over runs drawn with replacement; of all rows, over the runs as they are.
+        """Mean macro F1 of chosen rows over support sets drawn with replacement; of all rows, over the sets as are.
 
         Resampled beside patients, the interval holds the luck of the support sets too.
         """
-        rng, whole = np.random.default_rng(seed), np.arange(len(self.truth))
+        return _over_sets(sorted(set(self.sets)), len(self.truth), self.of_set, seed)
 
-        def score(rows: npt.NDArray[np.int64]) -> float:
-            runs: Any = range(len(self.said))
-            if len(rows) != len(whole) or not np.array_equal(rows, whole):
-                runs = rng.integers(0, len(self.said), len(self.said))
-            return float(np.mean([self._score(run, rows) for run in runs]))
-
-        return score
+    def of_set(self, one: int, rows: npt.NDArray[np.int64]) -> float:
+        """Mean macro F1 of chosen rows over the runs of one support set."""
+        return float(np.mean([self._score(run, rows) for run, its in enumerate(self.sets) if its == one]))
 
     def _score(self, run: int, rows: npt.NDArray[np.int64]) -> float:
         return macro_f1(confusion_matrix(self.truth[rows], self.said[run][rows], len(self.classes)))
@@ -141,21 +144,28 @@ def learn_few(
         probe = make(seed).fit(x[rows], np.asarray(labels)[rows], np.asarray(groups)[rows])
         said.append(encode(tuple(str(name) for name in probe.predict(held[0])), classes))
         pictures.append(len(rows))
-    return Learned(classes, np.stack(said), encode(tuple(held[1]), classes), tuple(pictures))
+    sets = tuple(one for one, _ in runs)
+    return Learned(classes, np.stack(said), encode(tuple(held[1]), classes), tuple(pictures), sets)
 
 
 def paired_mean(first: Learned, second: Learned, seed: int = 0) -> Statistic:
-    """Mean difference in macro F1 of runs on the same support sets; see `Learned.mean`.
+    """Mean difference in macro F1 on the support sets that both learned from; see `Learned.mean`."""
+    common = sorted(set(first.sets) & set(second.sets))
+    return _over_sets(
+        common, len(first.truth), lambda one, rows: first.of_set(one, rows) - second.of_set(one, rows), seed
+    )
 
-    Of two with unlike many runs, those of the fewer are taken: the first support sets of both.
-    """
-    count = min(len(first.said), len(second.said))
-    rng, whole = np.random.default_rng(seed), np.arange(len(first.truth))
 
-    def score(rows: npt.NDArray[np.int64]) -> float:
-        runs: Any = range(count)
-        if len(rows) != len(whole) or not np.array_equal(rows, whole):
-            runs = rng.integers(0, count, count)
-        return float(np.mean([first._score(run, rows) - second._score(run, rows) for run in runs]))
+def _over_sets(
+    sets: Sequence[int], n: int, score: Callable[[int, npt.NDArray[np.int64]], float], seed: int
+) -> Statistic:
+    """The mean of a score over support sets: as they are for all ``n`` rows, drawn with replacement for others."""
+    rng, whole = np.random.default_rng(seed), np.arange(n)
 
-    return score
+    def mean(rows: npt.NDArray[np.int64]) -> float:
+        chosen: Sequence[int] = sets
+        if len(rows) != n or not np.array_equal(rows, whole):
+            chosen = [sets[i] for i in rng.integers(0, len(sets), len(sets))]
+        return float(np.mean([score(one, rows) for one in chosen]))
+
+    return mean

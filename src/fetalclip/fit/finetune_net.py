@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fetalclip.api import FetalCLIP, load
 from fetalclip.clinical.sampling import texts as caption_texts
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.errors import BadCheckpoint, BadRecipe
+from fetalclip.errors import BadCheckpoint, BadRecipe, NotAvailable
 from fetalclip.fit.adapters import Adapters
 from fetalclip.fit.finetune_data import Squares
 from fetalclip.fit.finetune_recipe import IMAGENET, FinetuneRecipe
@@ -90,6 +90,9 @@ def open_start(recipe: FinetuneRecipe, model: FetalCLIP | None = None) -> Start:
 
 def _started(model: FetalCLIP) -> Start:
     encoder = model.encoder
+    if not hasattr(encoder, "tokenizer"):
+        found = f"{model.card.name} as the start of a training"
+        raise NotAvailable(found, "a model of this package, a converted CLIP, or imagenet", "fetalclip models convert")
     own = copy.copy(encoder.model)  # the same text tower, another image tower
     own._modules = {**encoder.model._modules, "visual": copy.deepcopy(encoder.model.visual).float()}
     sha256 = encoder.embedding_sha256

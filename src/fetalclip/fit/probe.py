@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fetalclip.errors import UsageError
+from fetalclip.errors import BadValue, UsageError
+from fetalclip.fit.age import conformal
 from fetalclip.fit.probe_base import (
     Reals,
     Rows,
@@ -179,8 +180,8 @@ class RidgeProbe(Saved, RegressorMixin, BaseEstimator):
     Attributes:
         coef_, intercept_: (d,) and a number.
         alpha_: the penalty used.
-        width_: half of an interval that holds the truth of a new patient with ``level``, from held-out residuals
-            (split conformal, Lei et al. 2018, arXiv 1604.04173); 0 with too few patients.
+        width_: half of an interval meant to hold the truth of a new patient with ``level``: conformal on held-out
+            residuals of the folds that chose the penalty, patients weighing alike; 0, no interval, with too few.
         held_: (n,) what a probe said that saw none of the row's patient; None with too few patients.
     """
 
@@ -205,8 +206,7 @@ class RidgeProbe(Saved, RegressorMixin, BaseEstimator):
             errors = np.abs(said - truth)
             best = int((errors**2).mean(axis=1).argmin())
             self.alpha_, self.held_ = penalties[best], said[best]
-            rank = min(1.0, self.level * (len(x) + 1) / len(x))
-            self.width_ = float(np.quantile(errors[best], rank, method="higher"))
+            self.width_ = _half_width(errors[best], groups, self.level)
         made = Ridge(self.alpha_).fit(x, truth)
         self.coef_, self.intercept_ = made.coef_, float(made.intercept_)
         return self
@@ -221,6 +221,16 @@ class RidgeProbe(Saved, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         told = {"question": "number", "unit_length": True, "width": self.width_, "level": self.level}
         return {"weight": self.coef_[None, :], "bias": [self.intercept_]}, told
+
+
+def _half_width(errors: Reals, groups: npt.ArrayLike | None, level: float) -> float:
+    """The error that a new patient's stays below with ``level``; 0 where there are too few patients to say."""
+    own = np.arange(len(errors)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    weights = 1.0 / np.bincount(own)[own]
+    try:
+        return conformal(np.asarray(errors, np.float64), weights, level)
+    except BadValue:
+        return 0.0
 
 
 def _fitted(x: Reals, truth: Rows, strength: float, start: LogisticRegression | None = None) -> LogisticRegression:

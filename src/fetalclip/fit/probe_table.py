@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.data.labelled import Labelled, LabelledTable, check_classes, numbers_of
-from fetalclip.errors import UsageError
+from fetalclip.errors import UnreadableInput, UsageError
 from fetalclip.fit.embedded import embed_paths
 from fetalclip.fit.few import METHODS, check_method, class_texts, learn_few, sets_and_seeds
 from fetalclip.fit.probe import RidgeProbe
@@ -109,7 +109,9 @@ def probe_table(
     """
     options.check()
     learn, test = table.on("train", "val"), table.on("test")
-    if not options.number:  # before the work of embedding
+    if options.number:  # before the work of embedding
+        numbers_of([*learn, *test])
+    else:
         names = check_classes(learn)
         if strange := sorted({row.label for row in test} - set(names)):
             raise UsageError(f"the class {strange[0]!r:.60} only on the test side", "each class among the others too")
@@ -120,6 +122,8 @@ def probe_table(
     rows = [*learn, *test]
     x, kept = embed_paths(model, [row.path for row in rows], options.overlay, step, say)
     kept_rows = [rows[i] for i in kept]
+    if not any(i < len(learn) for i in kept):
+        raise UnreadableInput(f"none of {len(learn)} pictures could be read", "pictures to learn from")
     at = sum(1 for i in kept if i < len(learn))
     sides = (x[:at], kept_rows[:at]), (x[at:], kept_rows[at:])
     ask = _number if options.number else _classes
@@ -175,7 +179,11 @@ def _measured(learn: Side, test: Side, made: tuple[Any, Any], options: ProbeOpti
         truth = encode(tuple(labels), names)[seen]
         kept = [group for group, there in zip(groups, seen, strict=True) if there]
         found = group_bootstrap(_f1(truth, said[seen], len(names)), kept)
-        return {"on": "patients held out in folds; its penalty was chosen on them", **_estimate(found)}
+        chosen = "its last epoch" if "published" in options.method else "its settings"
+        return {
+            "on": f"patients held out in folds, on whom {chosen} and its temperature were chosen",
+            **_estimate(found),
+        }
     runs = sets_and_seeds(options.method, options.sets if options.shots else 1, options.seeds)
     learned = learn_few((x, labels, groups), held, partial(METHODS[options.method], texts), options.shots, runs)
     found = group_bootstrap(learned.mean(), held_groups)
@@ -205,7 +213,7 @@ def _number(model: Any, learn: Side, test: Side, options: ProbeOptions) -> tuple
     x, rows = learn
     truth, groups = np.array(numbers_of(rows)), [row.group for row in rows]
     estimator = RidgeProbe().fit(x, truth, groups)
-    errors, owners, where = None, groups, "patients held out in folds; its penalty was chosen on them"
+    errors, owners, where = None, groups, "patients held out in folds, on whom its penalty was chosen"
     if test[1]:
         errors = np.abs(estimator.predict(test[0]) - np.array(numbers_of(test[1])))
         owners, where = [row.group for row in test[1]], "the table's test side"
@@ -215,7 +223,7 @@ def _number(model: Any, learn: Side, test: Side, options: ProbeOptions) -> tuple
     if errors is not None:
         found, inside = errors, (errors <= estimator.width_)
         measured = {"on": where, **_estimate(group_bootstrap(lambda at: float(found[at].mean()), owners), "mean_error")}
-        measured["interval_holds"] = float(inside.mean())
+        measured["interval_holds"] = float(inside.mean()) if estimator.width_ else None
     return estimator, {"n": len(rows), "patients": len(set(groups)), "unit": options.unit or None, "measured": measured}
 
 

@@ -28,6 +28,7 @@ class Labels:
         groups: patient or examination of each shown row; empty as a whole when none are known.
         name: the column, or ``folder``; empty without labels.
         unmatched: embeddings that the table does not name.
+        patients: how many the shown rows have, those without one left out.
     """
 
     rows: tuple[int, ...]
@@ -35,6 +36,7 @@ class Labels:
     groups: tuple[str, ...] = ()
     name: str = ""
     unmatched: int = 0
+    patients: int = 0
 
 
 def read_labels(
@@ -67,7 +69,8 @@ def read_labels(
     for column in where or {}:
         _column(header, column, (), table)
     kept = {i for i, line in enumerate(cells) if all(line[k] == v for k, v in (where or {}).items())}
-    found = _match(names, [line[names_in] for line in cells])
+    meant = [(line[label_in], _cell(line, groups_in)) for line in cells]
+    found = _match(names, [line[names_in] for line in cells], meant)
     rows = [i for i, place in enumerate(found) if (place in kept if where else True)]
     if all(found[i] is None for i in rows):
         asked = " with " + ", ".join(f"{k}={v}" for k, v in where.items()) if where else ""
@@ -80,7 +83,8 @@ def read_labels(
     _few(labels, label_in)
     # A row without a group is one of its own: it must not be taken for one patient with the others.
     groups = tuple(one or f"row {i}" for i, (_, one) in zip(rows, told, strict=True)) if groups_in else ()
-    return Labels(tuple(rows), labels, groups, label_in, sum(found[i] is None for i in rows))
+    patients = len({one for _, one in told if one})
+    return Labels(tuple(rows), labels, groups, label_in, sum(found[i] is None for i in rows), patients)
 
 
 def folder_labels(names: Sequence[str]) -> Labels:
@@ -105,15 +109,15 @@ def _column(header: Sequence[str], asked: str, words: Sequence[str], table: Path
     raise UsageError(f"{table.name} has the columns {there:.300}", wanted, option)
 
 
-def _match(names: Sequence[str], listed: Sequence[str]) -> list[int | None]:
-    """The line of each name, or None."""
-    keys = [_keys(name) for name in listed]
+def _match(names: Sequence[str], listed: Sequence[str], meant: Sequence[tuple[str, str]]) -> list[int | None]:
+    """The line of each name, or None; ``meant`` are label and group of each line."""
     places: list[dict[str, list[int]]] = [{}, {}, {}]
-    for i, three in enumerate(keys):
-        for known, key in zip(places, three, strict=True):
+    for i, name in enumerate(listed):
+        for known, key in zip(places, _keys(name), strict=True):
             if key:
                 known.setdefault(key, []).append(i)
-    return [_place(_keys(name), places, listed) for name in names]
+    bases = Counter(_keys(name)[1] for name in names)
+    return [_place((name, bases[_keys(name)[1]] == 1), places, listed, meant) for name in names]
 
 
 def _keys(name: str) -> tuple[str, str, str]:
@@ -122,10 +126,17 @@ def _keys(name: str) -> tuple[str, str, str]:
     return name, base, base.rsplit(".", 1)[0] if "." in base[1:] else base
 
 
-def _place(three: tuple[str, str, str], places: Sequence[dict[str, list[int]]], listed: Sequence[str]) -> int | None:
-    for known, key in zip(places, three, strict=True):
-        lines = known.get(key, [])
-        if len({listed[i] for i in lines}) > 1:
+def _place(
+    named: tuple[str, bool],
+    places: Sequence[dict[str, list[int]]],
+    listed: Sequence[str],
+    meant: Sequence[tuple[str, str]],
+) -> int | None:
+    """The line of a name; ``named`` tells too whether no other embedding has its base name."""
+    name, alone = named
+    for known, key in zip(places, _keys(name), strict=True):
+        lines = [i for i in known.get(key, []) if alone or _fits(name, listed[i])]
+        if len({meant[i] for i in lines}) > 1:
             raise UsageError(
                 f"{len(lines)} lines of the table have the base name of one embedding (line {lines[0] + 2} first)",
                 "paths in the table as they were embedded, or base names that stand there once",
@@ -133,6 +144,13 @@ def _place(three: tuple[str, str, str], places: Sequence[dict[str, list[int]]], 
         if lines:
             return lines[0]
     return None
+
+
+def _fits(name: str, listed: str) -> bool:
+    """Whether a path may be the listed one: one of them ends in the other's folders, where both have some."""
+    ours, theirs = (word.replace("\\", "/").split("/")[:-1] for word in (name, listed))
+    shared = min(len(ours), len(theirs))
+    return shared == 0 or ours[-shared:] == theirs[-shared:]
 
 
 def _cell(line: Mapping[str, str], column: str) -> str:

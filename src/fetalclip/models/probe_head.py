@@ -297,7 +297,7 @@ def probe_card(told: Mapping[str, Any]) -> str:
         counts = ", ".join(f"{key} {value}" for key, value in facts.items())
         lines.append(f"- Learned from {name}: {counts}")
     if told.get("results"):
-        lines += ["", "From held-out patients of the training, not a result to report:", "", "```json"]
+        lines += ["", f"Measured on {told['results'].get('on', 'held-out pictures')}:", "", "```json"]
         lines += [json.dumps(told["results"], indent=1), "```"]
     return "\n".join([*lines, "", "Research software. Not a medical device.", ""])
 
