@@ -10,7 +10,7 @@ import typer
 
 from fetalclip.cli.analyze import load
 from fetalclip.cli.bench_run import Task, folder, perform
-from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Side
+from fetalclip.cli.options import AsJson, First, Model, Plot, Predictions, ReportFile, Root, Side, Versus
 from fetalclip.cli.output import Voice
 from fetalclip.errors import UsageError
 
@@ -33,6 +33,7 @@ def probe(  # noqa: PLR0913  (one parameter per option)
         str, typer.Option("--method", metavar="M", help="logistic, published, prompt-mean or tip-adapter.")
     ] = "logistic",
     predictions: Predictions = None,
+    versus: Versus = None,
     split: Side = "test",
     n: First = None,
     plot: Plot = None,
@@ -40,7 +41,7 @@ def probe(  # noqa: PLR0913  (one parameter per option)
     as_json: AsJson = False,
 ) -> None:
     """The command of protocol ``probe``."""
-    task, voice = Task("probe", root, model, predictions, None, n, plot, report, False, as_json), Voice()
+    task, voice = Task("probe", root, model, predictions, versus, n, plot, report, False, as_json), Voice()
 
     def ready() -> None:
         from fetalclip.fit.few import check_method
@@ -82,6 +83,8 @@ def few_shot(  # noqa: PLR0913  (one parameter per option)
     end_to_end_sets: Annotated[
         int, typer.Option("--end-to-end-sets", metavar="N", min=1, help="On how many of the support sets: it is slow.")
     ] = 3,
+    predictions: Predictions = None,
+    versus: Annotated[str | None, typer.Option("--versus", metavar="M2", help="As --with.")] = None,
     split: Side = "test",
     n: First = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="F.png", help="Draw the curves.")] = None,
@@ -89,10 +92,11 @@ def few_shot(  # noqa: PLR0913  (one parameter per option)
     as_json: AsJson = False,
 ) -> None:
     """The command of protocol ``few-shot``."""
-    task, voice = Task("few-shot", root, model, None, None, n, plot, report, False, as_json), Voice()
+    task, voice = Task("few-shot", root, model, predictions, None, n, plot, report, False, as_json), Voice()
+    names = [*([] if versus is None else [versus]), *(others or ())]
 
     def ready() -> None:
-        _there([*(others or ()), *([] if end_to_end is None else [end_to_end])])
+        _there([*names, *([] if end_to_end is None else [end_to_end])])
         if end_to_end is not None and end_to_end != "imagenet" and ":" in end_to_end and not Path(end_to_end).is_dir():
             raise UsageError(f"--end-to-end {end_to_end:.80}", "a model of this package, or imagenet")
         options().check()
@@ -106,7 +110,7 @@ def few_shot(  # noqa: PLR0913  (one parameter per option)
     def measure(loaded: Any) -> BenchResult:
         from fetalclip.bench.few_shot import run
 
-        more = [load(name, voice) for name in others or ()]
+        more = [load(name, voice) for name in names]
         return run(loaded, folder(root, "--root"), options(), more)
 
     def saved(path: Path) -> BenchResult:
