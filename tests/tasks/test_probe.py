@@ -100,9 +100,10 @@ def test_another_encoders_probe_is_refused_before_the_first_picture(model: api.F
 def test_a_model_asks_a_probe_of_frames(model: api.FetalCLIP, tmp_path: Path) -> None:
     folder, frame = written(model, tmp_path / "side"), draw("brain", 3).frame
     alone, both = model.probe(frame, folder), model.probe([frame, frame], folder)
-    assert both == [alone, alone]
+    for one in both:  # a batch of two rounds otherwise than one of one
+        assert one.scores == pytest.approx(alone.scores, abs=1e-5)
     raw = model.encode_image([frame], normalize=False, overlay="mask")
-    assert ProbeTask(load_probe(folder, ""))(raw)[0].scores == pytest.approx(alone.scores)
+    assert ProbeTask(load_probe(folder, ""))(raw)[0].scores == pytest.approx(alone.scores, abs=1e-5)
 
 
 def test_a_picture_unlike_all_it_learned_from_is_an_abstention(model: api.FetalCLIP, tmp_path: Path) -> None:
