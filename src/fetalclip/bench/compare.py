@@ -36,6 +36,7 @@ from fetalclip.bench.compare_table import (
     Compared,
     Comparison,
 )
+from fetalclip.bench.learned import embedded
 from fetalclip.bench.planes import PLANES, PLANES_DATA
 from fetalclip.bench.protocol import INTERVAL, cautions, check, named, plane_rows, sources
 from fetalclip.bench.refusals import spread
@@ -254,7 +255,8 @@ def _age(model: Any, rows: Sequence[Row], options: Options) -> Estimate | None:
 
 def _probe(model: Any, sets: _Sets, options: Options) -> dict[str, Estimate | None]:
     """Both probe columns, from one pass over the pictures."""
-    train, test = (_features(model, rows, options) for rows in (sets.training, sets.test))
+    with progress("features", len(sets.training) + len(sets.test), options.show_progress) as step:
+        train, test = (embedded(model, tuple(rows), step) for rows in (sets.training, sets.test))
     found: dict[str, Estimate | None] = {}
     for column, key, wanted in ((PROBE_PLANES, "plane", PLANES), (PROBE_SUBPLANES, "subplane", SUBPLANES)):
         learn, judge = (
@@ -277,14 +279,3 @@ def _probe(model: Any, sets: _Sets, options: Options) -> dict[str, Estimate | No
 
 def _places(rows: Sequence[Row], key: str, wanted: Collection[str]) -> list[int]:
     return [i for i, row in enumerate(rows) if getattr(row, key) in wanted]
-
-
-def _features(model: Any, rows: Sequence[Row], options: Options) -> Any:
-    """Raw features, overlay masked, (n, d) float32."""
-    parts = []
-    with progress("features", len(rows), options.show_progress) as step:
-        for start in range(0, len(rows), BATCH):
-            part = [read(row.path) for row in rows[start : start + BATCH]]
-            parts.append(model.encode_image(part, normalize=False, overlay="mask"))
-            step(len(part))
-    return np.concatenate(parts)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from fetalclip.errors import BadValue, UsageError
 from fetalclip.fit.age import conformal
 from fetalclip.fit.probe_base import (
+    Answering,
     Reals,
     Rows,
     Saved,
@@ -29,7 +30,6 @@ from fetalclip.fit.probe_base import (
     means_of,
     names_of,
     number_folds,
-    softmax,
     unit_rows,
 )
 
@@ -41,7 +41,7 @@ _UNCHOSEN_PENALTY = 0.1
 _STEPS, _CLOSE = 200, 1e-4  # of the solver: closer changes no answer (3 encoders, 2 to 32 patients a class)
 
 
-class LinearProbe(Saved, ClassifierMixin, BaseEstimator):
+class LinearProbe(Answering, ClassifierMixin, BaseEstimator):
     """A linear classifier on frozen embeddings.
 
     ``logistic``: rows of unit length, multinomial logistic regression, its penalty by cross-validation over patients,
@@ -105,22 +105,6 @@ class LinearProbe(Saved, ClassifierMixin, BaseEstimator):
         else:
             self._fit_logistic(unit, truth, folds)
         return self
-
-    def decision_function(self, X: npt.ArrayLike) -> Reals:
-        """Logits: (n, C), or (n,) of the second of two classes."""
-        logits = self._logits(X)
-        return logits if len(self.classes_) > 2 else logits[:, 1] - logits[:, 0]
-
-    def predict_proba(self, X: npt.ArrayLike) -> Reals:
-        """Probabilities, (n, C)."""
-        logits = self._logits(X)
-        return softmax(logits, self.temperature_)
-
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """The most probable class, (n,)."""
-        best = self._logits(X).argmax(axis=1)
-        found: npt.NDArray[Any] = self.classes_[best]
-        return found
 
     def _logits(self, X: npt.ArrayLike) -> Reals:
         check_is_fitted(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,18 +175,33 @@ class Saved:
         raise NotImplementedError
 
 
-def each_path(folds: list[tuple[Rows, Rows]], values: tuple[float, ...]) -> Iterator[tuple[int, float, Rows, Rows]]:
-    """Every value of every fold: the value's place, the value, rows to fit, rows held."""
-    for fit, held in folds:
-        for place, value in enumerate(values):
-            yield place, value, fit, held
+class Answering(Saved):
+    """What every classifier answers, from the logits that it alone can say; mixed into the estimators."""
+
+    classes_: npt.NDArray[Any]
+    temperature_: float
+
+    def decision_function(self, X: npt.ArrayLike) -> Reals:
+        """Logits: (n, C), or (n,) of the second of two classes."""
+        logits = self._logits(X)
+        return logits if len(self.classes_) > 2 else logits[:, 1] - logits[:, 0]
+
+    def predict_proba(self, X: npt.ArrayLike) -> Reals:
+        """Probabilities, (n, C)."""
+        logits = self._logits(X)
+        return softmax(logits, self.temperature_)
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """The most probable class, (n,)."""
+        best = self._logits(X).argmax(axis=1)
+        found: npt.NDArray[Any] = self.classes_[best]
+        return found
+
+    def _logits(self, X: npt.ArrayLike) -> Reals:
+        """(n, C) before the temperature."""
+        raise NotImplementedError
 
 
 def names_of(classes: npt.NDArray[Any]) -> list[str]:
     """Classes as the words of a config."""
     return [str(name) for name in classes.tolist()]
-
-
-def told_best(losses: Mapping[float, float]) -> dict[str, float]:
-    """Values tried and their held-out losses, for a card."""
-    return {f"{value:g}": round(loss, 4) for value, loss in losses.items()}

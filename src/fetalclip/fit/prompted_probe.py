@@ -18,9 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fetalclip.errors import BadValue
 from fetalclip.fit.probe_base import (
+    Answering,
     Reals,
     Rows,
-    Saved,
     checked,
     fit_temperature,
     grouped_folds,
@@ -28,7 +28,6 @@ from fetalclip.fit.probe_base import (
     log_loss,
     means_of,
     names_of,
-    softmax,
     unit_rows,
 )
 
@@ -39,7 +38,7 @@ _SCALE = 100.0  # of cosines, as CLIP's; the temperature takes up what is wrong 
 Texts = Mapping[str, npt.ArrayLike] | None
 
 
-class _Prompted(Saved, ClassifierMixin, BaseEstimator):
+class _Prompted(Answering, ClassifierMixin, BaseEstimator):
     """What both do alike: checks, the choice by patients held out, temperature, answers."""
 
     texts: Texts
@@ -76,22 +75,6 @@ class _Prompted(Saved, ClassifierMixin, BaseEstimator):
                     best, chosen, self.held_, self.temperature_ = loss, choice, said, temperature
         self.choice_, self.keys_, self.truth_ = chosen, x, truth
         return self
-
-    def predict_proba(self, X: npt.ArrayLike) -> Reals:
-        """Probabilities, (n, C)."""
-        logits = self._logits(X)
-        return softmax(logits, self.temperature_)
-
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """The most probable class, (n,)."""
-        best = self._logits(X).argmax(axis=1)
-        found: npt.NDArray[Any] = self.classes_[best]
-        return found
-
-    def decision_function(self, X: npt.ArrayLike) -> Reals:
-        """Logits: (n, C), or (n,) of the second of two classes."""
-        logits = self._logits(X)
-        return logits if len(self.classes_) > 2 else logits[:, 1] - logits[:, 0]
 
     def _logits(self, X: npt.ArrayLike) -> Reals:
         check_is_fitted(self)

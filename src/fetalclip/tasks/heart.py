@@ -19,6 +19,7 @@ from fetalclip.errors import BadCheckpoint, NotAvailable, UsageError
 from fetalclip.frame import Shot
 from fetalclip.models.heart_head import HeartConfig, HeartHead, load_heart, read_heart_config
 from fetalclip.result import Finding, HeartScore, KeyFrame
+from fetalclip.tasks.folders import folders_within
 from fetalclip.tasks.planes import PlaneTask
 from fetalclip.tasks.segment import Segmenter, SegmentTask
 from fetalclip.tasks.sight import Sight
@@ -255,9 +256,7 @@ class Hearts:
 
     def __init__(self, encoder: Encoder, folder: Path | None, planes: PlaneTask, segmenter: Segmenter) -> None:
         self.encoder, self.planes, self.segmenter = encoder, planes, segmenter
-        within = None if folder is None else folder / HEARTS
-        there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
-        self.folders: dict[str, Path] = {path.name: path for path in there if not path.name.startswith(".")}
+        self.folders = folders_within(folder, HEARTS)
         self._ready: dict[Path, HeartTask] = {}
 
     def config(self, head: str | Path | None = None) -> HeartConfig:

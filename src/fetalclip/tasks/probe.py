@@ -14,6 +14,7 @@ from fetalclip.encoder.engine import Array
 from fetalclip.errors import NotAvailable
 from fetalclip.models.probe_head import ProbeConfig, ProbeHead, load_probe, read_probe_config
 from fetalclip.result import ProbeAnswer
+from fetalclip.tasks.folders import folders_within, named_folder
 
 PROBES = "probes"
 """Folder within a model folder that holds its probes."""
@@ -96,9 +97,7 @@ class Probes:
 
     def __init__(self, encoder: Encoder, folder: Path | None) -> None:
         self.encoder = encoder
-        within = None if folder is None else folder / PROBES
-        there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
-        self.folders: dict[str, Path] = {path.name: path for path in there if not path.name.startswith(".")}
+        self.folders = folders_within(folder, PROBES)
         self._ready: dict[Path, ProbeTask] = {}
 
     def config(self, head: str | Path) -> ProbeConfig:
@@ -118,13 +117,8 @@ class Probes:
         return self._ready[folder]
 
     def _folder(self, head: str | Path) -> Path:
-        if isinstance(head, str) and head in self.folders:
-            return self.folders[head]
-        try:
-            if Path(head).is_dir():
-                return Path(head)
-        except (OSError, ValueError):  # a name too long for a path, or with a zero byte
-            pass
+        if (found := named_folder(head, self.folders)) is not None:
+            return found
         known = ", ".join(self.folders) or "none"
-        found, fix = f"no probe {str(head)!r:.100}", "fetalclip probe TABLE.csv -o head/"
-        raise NotAvailable(found, f"a head folder, or one of this model's probes ({known})", fix)
+        said, fix = f"no probe {str(head)!r:.100}", "fetalclip probe TABLE.csv -o head/"
+        raise NotAvailable(said, f"a head folder, or one of this model's probes ({known})", fix)

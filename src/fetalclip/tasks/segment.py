@@ -24,6 +24,7 @@ from fetalclip.overlay import Overlay, find_overlay
 from fetalclip.preprocess import Letterbox, prepare, to_tensor
 from fetalclip.preprocess.looks import LOOKS, Look
 from fetalclip.result import Segmentation
+from fetalclip.tasks.folders import folders_within, named_folder
 
 HEADS = "heads"
 """Folder within a model folder that holds its head folders."""
@@ -134,9 +135,7 @@ class Segmenter:
 
     def __init__(self, encoder: Encoder, folder: Path | None) -> None:
         self.encoder = encoder
-        within = None if folder is None else folder / HEADS
-        there = sorted(path for path in within.iterdir() if path.is_dir()) if within and within.is_dir() else []
-        self.folders: dict[str, Path] = {path.name: path for path in there if not path.name.startswith(".")}
+        self.folders = folders_within(folder, HEADS)
         self._ready: dict[Path, SegmentTask] = {}
         self._configs: dict[Path, HeadConfig] = {}
 
@@ -162,16 +161,11 @@ class Segmenter:
         return self._ready[folder]
 
     def _folder(self, head: str | Path) -> Path:
-        if isinstance(head, str) and head in self.folders:
-            return self.folders[head]
-        try:
-            if Path(head).is_dir():
-                return Path(head)
-        except (OSError, ValueError):  # a name too long for a path, or with a zero byte
-            pass
+        if (found := named_folder(head, self.folders)) is not None:
+            return found
         known = ", ".join(self.folders) or "none"
-        found, fix = f"no head {str(head)!r:.100}", "fetalclip train segment.yaml"
-        raise NotAvailable(found, f"a head folder, or one of this model's heads ({known})", fix)
+        said, fix = f"no head {str(head)!r:.100}", "fetalclip train segment.yaml"
+        raise NotAvailable(said, f"a head folder, or one of this model's heads ({known})", fix)
 
     def _fits(self, head: MaskHead) -> None:
         tower: object = head.tower if head.tower is not None else self.encoder.model.visual
