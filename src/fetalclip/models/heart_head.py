@@ -21,10 +21,9 @@ from torch import Tensor, nn
 
 from fetalclip.cards import read_json
 from fetalclip.config import Checker, check_head
-from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint
 from fetalclip.models.heart import MOST_CELLS, HeartNet, HeartShape
-from fetalclip.models.mask_head import unwritable
+from fetalclip.models.mask_head import write_head
 from fetalclip.models.weights import load_strictly, read_state
 
 HEART_SCHEMA = "fetalclip.heart/1"
@@ -257,17 +256,7 @@ def save_heart(net: HeartNet, gate: Gate, config: Mapping[str, Any], folder: Pat
     data = write_tensors({name: value.detach().cpu().float().contiguous() for name, value in state.items()})
     weights = {"file": "model.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
     told = {"schema": HEART_SCHEMA, **config, "shape": net.shape.to_dict(), "weights": weights}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "model.safetensors") as part:
-            part.write_bytes(data)
-        with replacing(folder / "README.md") as part:
-            part.write_text(heart_card(told), encoding="utf-8")
-        with replacing(folder / "config.json") as part:
-            part.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    return folder
+    return write_head(folder, data, heart_card(told), told)
 
 
 def heart_card(told: Mapping[str, Any]) -> str:

@@ -222,11 +222,20 @@ def save_head(decoder: MaskDecoder, config: Mapping[str, Any], folder: Path, tow
     data = write_tensors({name: v.detach().cpu().half().contiguous() for name, v in state.items()})
     weights = {"file": "model.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
     told = {"schema": HEAD_SCHEMA, **config, "decoder": decoder.config.to_dict(), "weights": weights}
+    return write_head(folder, data, card(told), told)
+
+
+def write_head(folder: Path, weights: bytes, words: str, told: Mapping[str, Any]) -> Path:
+    """Put a head of any kind into its folder: weights, card, and the config last.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "model.safetensors") as part:
-            part.write_bytes(data)
-        _write_words(folder, told)
+            part.write_bytes(weights)
+        _write_words(folder, words, told)
     except OSError as error:
         raise unwritable(folder, error) from None
     return folder
@@ -241,10 +250,11 @@ def change_head(folder: Path, **changes: Any) -> HeadConfig:
     """
     before = dict(read_head_config(folder).told)
     try:
-        _write_words(folder, {**before, **changes})
+        after = {**before, **changes}
+        _write_words(folder, card(after), after)
         return read_head_config(folder)
     except BadCheckpoint:
-        _write_words(folder, before)
+        _write_words(folder, card(before), before)
         raise
     except OSError as error:
         raise unwritable(folder, error) from None
@@ -255,9 +265,9 @@ def unwritable(folder: Path, error: OSError) -> OutputError:
     return OutputError(f"the head folder {folder} cannot be written ({error.strerror})", "a writable folder")
 
 
-def _write_words(folder: Path, told: Mapping[str, Any]) -> None:
+def _write_words(folder: Path, words: str, told: Mapping[str, Any]) -> None:
     with replacing(folder / "README.md") as part:
-        part.write_text(card(told), encoding="utf-8")
+        part.write_text(words, encoding="utf-8")
     with replacing(folder / "config.json") as part:
         part.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

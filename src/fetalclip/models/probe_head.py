@@ -22,9 +22,8 @@ from safetensors.torch import save as write_tensors
 
 from fetalclip.cards import read_json
 from fetalclip.config import Checker, check_head
-from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint, BadValue
-from fetalclip.models.mask_head import unwritable
+from fetalclip.models.mask_head import write_head
 from fetalclip.models.weights import read_state
 
 PROBE_SCHEMA = "fetalclip.probe/1"
@@ -167,17 +166,7 @@ def save_probe(head: Mapping[str, npt.ArrayLike], config: Mapping[str, Any], fol
     weights = {"file": "model.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
     told = {"schema": PROBE_SCHEMA, **config, "weights": weights}
     _checked(told, folder.name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "model.safetensors") as part:
-            part.write_bytes(data)
-        with replacing(folder / "README.md") as part:
-            part.write_text(probe_card(told), encoding="utf-8")
-        with replacing(folder / "config.json") as part:
-            part.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    return folder
+    return write_head(folder, data, probe_card(told), told)
 
 
 def load_probe(folder: Path, encoder_sha256: str) -> ProbeHead:
