@@ -8,15 +8,30 @@ from typing import TYPE_CHECKING, Any
 from fetalclip.fit.crossfit import train
 from fetalclip.fit.finetune_recipe import FinetuneRecipe
 from fetalclip.fit.heart_recipe import HeartRecipe
+from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.fit.recipe import Recipe
 from fetalclip.fit.segment_recipe import SegmentRecipe
 
 if TYPE_CHECKING:
     from fetalclip.fit.crossfit import Say
 
-__all__ = ["RECIPES", "FinetuneRecipe", "HeartRecipe", "Recipe", "SegmentRecipe", "perform", "train"]
+__all__ = [
+    "RECIPES",
+    "FinetuneRecipe",
+    "HeartRecipe",
+    "PretrainRecipe",
+    "Recipe",
+    "SegmentRecipe",
+    "perform",
+    "train",
+]
 
-RECIPES: dict[str, type[Any]] = {"segment": SegmentRecipe, "heart": HeartRecipe, "finetune": FinetuneRecipe}
+RECIPES: dict[str, type[Any]] = {
+    "segment": SegmentRecipe,
+    "heart": HeartRecipe,
+    "finetune": FinetuneRecipe,
+    "pretrain": PretrainRecipe,
+}
 """Recipe classes by their ``objective``; every other objective is `Recipe`'s."""
 
 
