@@ -29,6 +29,7 @@ class Pace:
         checkpoint_steps: steps between checkpoints; 0: by the clock.
         checkpoint_minutes: minutes between checkpoints; one stands at the end of each epoch whatever these say.
         many: whether the training may be spread over processes.
+        accumulate: batches whose gradients are averaged into one step.
     """
 
     precision: str = "fp32"
@@ -36,6 +37,7 @@ class Pace:
     checkpoint_steps: int = 0
     checkpoint_minutes: float = MINUTES
     many: bool = False
+    accumulate: int = 1
 
 
 def machines(pace: Pace, log_with: list[Any] | None = None) -> Accelerator:
@@ -55,7 +57,12 @@ def machines(pace: Pace, log_with: list[Any] | None = None) -> Accelerator:
         raise BadRecipe("optim.precision=fp16 without a GPU", "bf16 or fp32", "optim.precision=fp32")
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != _ACCELERATE[pace.precision]:
         AcceleratorState._reset_state()  # an earlier run of this process had another precision
-    made = Accelerator(cpu=not gpu, mixed_precision=_ACCELERATE[pace.precision], log_with=log_with)
+    made = Accelerator(
+        cpu=not gpu,
+        mixed_precision=_ACCELERATE[pace.precision],
+        gradient_accumulation_steps=pace.accumulate,
+        log_with=log_with,
+    )
     if made.num_processes > 1 and not pace.many:
         found = f"a training of this kind on {made.num_processes} processes"
         raise UsageError(found, "one process: only pretraining and distillation are spread", "fetalclip train RECIPE")

@@ -128,8 +128,16 @@ class Run(ABC):
     def take_more(self, state: dict[str, Any]) -> None:  # noqa: B027  (most runs have nothing more)
         """Take up what `more_state` gave."""
 
+    def together(self) -> None:  # noqa: B027  (one process has nothing to bring together)
+        """What all processes do before the first of them writes a checkpoint."""
+
     def track(self, line: dict[str, Any]) -> None:  # noqa: B027  (most runs have no trackers)
         """Tell further trackers a line of the log."""
+
+    @property
+    def pictures(self) -> int:
+        """Pictures a step."""
+        return self._recipe.optim.batch
 
     @property
     def fingerprint(self) -> str:
@@ -228,7 +236,7 @@ class Run(ABC):
     def _speed(self, since: tuple[float, int]) -> float:
         """Pictures a second since a time and a step."""
         seconds = max(time.perf_counter() - since[0], 1e-9)
-        return round((self.number - since[1]) * self._recipe.optim.batch / seconds, 2)
+        return round((self.number - since[1]) * self.pictures / seconds, 2)
 
     def step(self, batch: Any, number: int) -> float:
         """One optimiser step; returns the loss.
@@ -273,6 +281,7 @@ class Run(ABC):
     def _checkpoint(self) -> None:
         self._written = time.monotonic()
         self.accelerator.wait_for_everyone()
+        self.together()
         if not self.main:
             return
         log = self.out / checkpoints.LOG
