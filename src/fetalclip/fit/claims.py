@@ -55,7 +55,6 @@ def _views(known: Sequence[Record], said: Sequence[Record]) -> tuple[Bools, Bool
 def _field(known: Sequence[Record], said: Sequence[Record], name: str) -> tuple[Bools, Bools]:
     """Where a claim differs from the fact, and where there is a claim and no fact."""
     values: dict[object, int] = {None: 0, (): 0}
-    facts, claims = ([values.setdefault(getattr(r, name), len(values)) for r in side] for side in (known, said))
-    fact, claim = np.array(facts)[:, None], np.array(claims)[None, :]
-    told = np.broadcast_to(claim > 0, (len(known), len(said)))
-    return told & (fact > 0) & (claim != fact), told & (fact == 0)
+    numbers = [[values.setdefault(getattr(r, name), len(values)) for r in side] for side in (known, said)]
+    fact, claim = np.meshgrid(*numbers, indexing="ij")  # (B, T) each
+    return (claim > 0) & (fact > 0) & (claim != fact), (claim > 0) & (fact == 0)
