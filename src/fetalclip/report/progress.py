@@ -127,7 +127,7 @@ def _draw(field: Field, foot: str, best: float | None, *told: str) -> bytes:
 
 def thinned(line: Line) -> Line:
     """At most some hundred points, each the mean of a run of neighbours."""
-    size = -(-len(line) // _POINTS)
+    size = max(1, -(-len(line) // _POINTS))
     runs = [line[start : start + size] for start in range(0, len(line), size)]
     return [(sum(x for x, _ in run) / len(run), sum(y for _, y in run) / len(run)) for run in runs]
 
