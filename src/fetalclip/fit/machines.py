@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from fetalclip.errors import BadRecipe, UsageError
+from fetalclip.fit.pace import Pace
 from fetalclip.optional import require
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 _ACCELERATE = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-MINUTES = 10.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What the loop does beside its steps.
-
-    Attributes:
-        precision: ``fp32``, ``bf16`` or ``fp16``.
-        log_steps: steps between lines of the log; 0: a line an epoch only.
-        checkpoint_steps: steps between checkpoints; 0: by the clock.
-        checkpoint_minutes: minutes between checkpoints; one stands at the end of each epoch whatever these say.
-        many: whether the training may be spread over processes.
-        accumulate: batches whose gradients are averaged into one step.
-    """
-
-    precision: str = "fp32"
-    log_steps: int = 0
-    checkpoint_steps: int = 0
-    checkpoint_minutes: float = MINUTES
-    many: bool = False
-    accumulate: int = 1
 
 
 def machines(pace: Pace, log_with: list[Any] | None = None) -> Accelerator:

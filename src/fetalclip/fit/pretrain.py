@@ -20,13 +20,14 @@ from fetalclip.errors import InputError
 from fetalclip.fit import checkpoints, global_batch
 from fetalclip.fit.claims import diagonal, truth_table
 from fetalclip.fit.groups import lock, pair_groups
-from fetalclip.fit.machines import Pace
 from fetalclip.fit.objectives import SIGMOID_BIAS, SIGMOID_SCALE, contrastive, sigmoid
+from fetalclip.fit.pace import Pace
 from fetalclip.fit.pair_batches import PairBatch, PairBatches
 from fetalclip.fit.pair_held import HeldPairs
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.fit.run import Run
 from fetalclip.fit.towers import FROM_NOTHING, build_towers, open_start
+from fetalclip.fit.watch import peak_memory_mb
 from fetalclip.models.openclip import CLIP_MEAN, CLIP_STD
 from fetalclip.models.pair import DualEncoder
 from fetalclip.preprocess.pipeline import normalise
@@ -103,9 +104,17 @@ class Pretraining(Run):
 
     def __init__(self, recipe: PretrainRecipe, sides: Sides, out: Path, resume: bool = True) -> None:
         optim, watch = recipe.optim, recipe.watch
-        pace = Pace(optim.precision, watch.log_steps, watch.checkpoint_steps, many=True, accumulate=optim.accumulate)
+        pace = Pace(
+            optim.precision,
+            watch.log_steps,
+            watch.checkpoint_steps,
+            many=True,
+            accumulate=optim.accumulate,
+            trackers=watch.trackers,
+        )
         super().__init__(recipe, out, pace)
-        self.recipe, self.sides, self.bad, self.seen = recipe, sides, [], 0
+        self.recipe, self.sides, self.seen = recipe, sides, 0
+        self.bad: list[str] = []  # names of pairs that could not be read
         torch.manual_seed(recipe.seed)
         with self.accelerator.main_process_first():
             self.tokenizer, model = build_towers(recipe, out / "start")
@@ -151,6 +160,7 @@ class Pretraining(Run):
     def model(self) -> DualEncoder:
         """The pair that is validated and kept: the average where there is one."""
         kept = self.towers if self.average is None else self.average.module
+        assert isinstance(kept, Towers)
         return kept.model
 
     @property
@@ -216,7 +226,8 @@ class Pretraining(Run):
 
     def step_facts(self) -> dict[str, Any]:
         """The scale, and how many pairs could not be read."""
-        return {"logit_scale": float(self.towers.model.logit_scale.detach().exp()), "skipped": len(self.bad)}
+        scale = float(self.towers.model.logit_scale.detach().exp())
+        return {"memory_mb": round(peak_memory_mb(self.device)), "logit_scale": scale, "skipped": len(self.bad)}
 
     def _count(self, batch: PairBatch) -> None:
         """Keep account of what could not be read.
@@ -272,7 +283,7 @@ class Pretraining(Run):
 
 
 def normalisation_of(recipe: PretrainRecipe, folder: Path | None = None) -> Normalisation:
-    """Mean and deviation the pictures are brought to: those of the start, or of the tower; arguments as `build_towers`."""
+    """Mean and deviation the pictures are brought to, the start's or the tower's; arguments as `build_towers`."""
     start, size = recipe.model.start, recipe.model.image_size
     if start in FROM_NOTHING:
         return Normalisation(size, *(_LITE if recipe.model.image != "vit" else (CLIP_MEAN, CLIP_STD)))

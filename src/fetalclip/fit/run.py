@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import platform
-import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,44 +17,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-import fetalclip
 from fetalclip.errors import BadValue, OutputError
 from fetalclip.fit import checkpoints
-from fetalclip.fit.machines import Pace, machines, random_states, restore_random
+from fetalclip.fit.machines import machines, random_states, restore_random
+from fetalclip.fit.pace import AnyRecipe, Pace, ahead, schedule
+from fetalclip.fit.trackers import hyperparameters, numbers, trackers
+from fetalclip.fit.watch import commit, environment, plot_run
 
 T = TypeVar("T")
-
-
-class Optim(Protocol):
-    """What the loop reads of a recipe's ``optim``."""
-
-    @property
-    def epochs(self) -> int:
-        """Passes over an epoch's draws."""
-
-    @property
-    def batch(self) -> int:
-        """Pictures a step."""
-
-    @property
-    def warmup_steps(self) -> int:
-        """Steps in which the rate rises to its peak."""
-
-    @property
-    def clip(self) -> float:
-        """Largest norm of a step's gradient."""
-
-
-class AnyRecipe(Protocol):
-    """What the loop reads of a recipe."""
-
-    @property
-    def optim(self) -> Optim:
-        """How it is trained."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The resolved recipe."""
-        ...
+_LONG = 30.0  # seconds an epoch takes for its curves to be drawn before the last
 
 
 class Run(ABC):
@@ -78,7 +46,8 @@ class Run(ABC):
     def __init__(self, recipe: AnyRecipe, out: Path, pace: Pace | None = None) -> None:
         self.out, self.pace, self._recipe = out, pace or Pace(), recipe
         self.epoch, self.place = 0, 0  # epochs done, and steps of the next one
-        self.accelerator = machines(self.pace)
+        made = trackers(self.pace.trackers, out) if self.pace.trackers else None
+        self.accelerator = machines(self.pace, made)
         self.device = str(self.accelerator.device)
         self.main = bool(self.accelerator.is_main_process)
         self.norm = math.nan  # of the last step's gradient
@@ -131,9 +100,6 @@ class Run(ABC):
     def together(self) -> None:  # noqa: B027  (one process has nothing to bring together)
         """What all processes do before the first of them writes a checkpoint."""
 
-    def track(self, line: dict[str, Any]) -> None:  # noqa: B027  (most runs have no trackers)
-        """Tell further trackers a line of the log."""
-
     @property
     def pictures(self) -> int:
         """Pictures a step."""
@@ -166,6 +132,8 @@ class Run(ABC):
             OutputError: the folder cannot be written.
         """
         self.made_with = self._made_with()
+        if self.pace.trackers:
+            self.accelerator.init_trackers("fetalclip", config=hyperparameters(self._recipe.to_dict()))
         if not self.main:
             return
         try:
@@ -204,6 +172,8 @@ class Run(ABC):
                     progress.update(bar, advance=1, description=f"epoch {epoch + 1} loss {loss:.3f}")
                     self._beside()
                 self._end_epoch()
+            if self.main and (self.out / checkpoints.LOG).is_file():
+                plot_run(self.out)
 
     def _timed(self, batches: Iterator[T]) -> Iterator[T]:
         """The batches, the clocks of the epoch and of the log set."""
@@ -231,7 +201,10 @@ class Run(ABC):
         self.epoch, self.place, self._losses = self.epoch + 1, 0, []
         line: dict[str, Any] = {"step": self.number, "epoch": self.epoch, "loss": loss, "pictures_per_second": speed}
         self._log(line | self.look_back())
+        late = time.perf_counter() - self._began[0] > _LONG
         self._checkpoint()
+        if late and self.main:
+            plot_run(self.out)
 
     def _speed(self, since: tuple[float, int]) -> float:
         """Pictures a second since a time and a step."""
@@ -276,7 +249,8 @@ class Run(ABC):
         except OSError as error:
             found = f"{self.out / checkpoints.LOG} cannot be written ({error.strerror})"
             raise OutputError(found, "room on the disk", "--resume") from None
-        self.track(line)
+        if self.pace.trackers:
+            self.accelerator.log(numbers(line), step=line["step"])
 
     def _checkpoint(self) -> None:
         self._written = time.monotonic()
@@ -324,33 +298,3 @@ class Run(ABC):
 
     def _words(self) -> str:
         return checkpoints.recipe_words(self._recipe.to_dict())
-
-
-def ahead(batches: Iterator[T]) -> Iterator[T]:
-    """The same batches, each made while the one before it is trained on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield batch
-
-
-def schedule(step: int, warmup: int, total: int) -> float:
-    """Share of the peak rate at a step: linear warm-up, then cosine to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
-
-
-def commit() -> str:
-    """Commit of the code, with a + when it has changes that are not committed; empty outside a git checkout."""
-    call = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
-    try:
-        return subprocess.run(call, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def environment() -> dict[str, str]:
-    """What the numbers were made with."""
-    return {"fetalclip": fetalclip.__version__, "torch": torch.__version__, "python": platform.python_version()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fetalclip.fit.run import ahead, schedule
+from fetalclip.fit.pace import ahead, schedule
 
 
 def test_the_schedule_warms_up_and_ends_at_zero():
