@@ -41,6 +41,14 @@ def test_a_log_is_sorted_into_fields():
     assert loss.lines == {"loss": [(10, 2.0), (20, 1.0)], "validation.loss": [(20, 1.5), (40, 1.8)]}
 
 
+def test_the_mean_of_an_epoch_stays_out_of_the_line_of_its_steps():
+    epoch = {"step": 40, "epoch": 1, "loss": 1.7, "pictures_per_second": 9.0, "held_loss": 1.0}
+    steps = [{"step": 20, "loss": 2.0, "rate": 1e-5}, {"step": 40, "loss": 1.0, "rate": 1e-5}]
+    with_epoch, without = (draw_progress([*steps, line], "mine") for line in (epoch, {"step": 40, "held_loss": 1.0}))
+    assert with_epoch == without
+    assert draw_progress([epoch], "mine") != draw_progress([{"step": 40, "held_loss": 1.0}], "mine")
+
+
 def test_a_list_is_its_mean_and_what_is_no_number_is_left_out():
     odd = {"held_dice": [0.5, 0.7, math.nan], "loss": math.inf, "name": "x", "big": 10**400, "on": None, "list": ["a"]}
     assert flatten(odd) == pytest.approx({"held_dice": 0.6})

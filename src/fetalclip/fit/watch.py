@@ -159,7 +159,7 @@ def _before(kept: list[dict[str, Any]], line: dict[str, Any]) -> int:
         last = _place(kept[start - 1])
         if last is None or last < place:
             break
-        again |= last > place or ("validation" in kept[start - 1]) == ("validation" in line)
+        again |= last > place or kept[start - 1].keys() == line.keys()
         start -= 1
     return start if again else len(kept)
 

@@ -59,7 +59,7 @@ def draw_progress(log: Sequence[Mapping[str, Any]], title: str, facts: str = "")
     from PIL import Image
 
     foot = next((name for name in _FEET if any(name in line for line in log)), _FEET[-1])
-    flat = [flatten(line) for line in log]
+    flat = _steps([flatten(line) for line in log])
     best = next((line[foot] for line in reversed(flat) if line.get("best") and foot in line), None)
     drawn = fields(flat, foot) or [Field("loss", {})]
     rows = -(-len(drawn) // _COLUMNS)
@@ -101,6 +101,17 @@ def flatten(line: Mapping[str, Any], before: str = "") -> dict[str, float]:
     return found
 
 
+def _steps(flat: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The lines; where steps are told (they have a rate), of an epoch's own line only what it validated."""
+    if not any("rate" in line for line in flat):
+        return flat
+    return [line if "rate" in line else {k: v for k, v in line.items() if _held(k) or k in _UNSEEN} for line in flat]
+
+
+def _held(key: str) -> bool:
+    return key.startswith(("validation.", "held_"))
+
+
 def _draw(field: Field, foot: str, best: float | None, *told: str) -> bytes:
     points = [point for line in field.lines.values() for point in line]
     across = span([x for x, _ in points], 0.0) if points else (0.0, 1.0)
@@ -108,7 +119,7 @@ def _draw(field: Field, foot: str, best: float | None, *told: str) -> bytes:
     title, facts, side = told
     axes.frame(title, facts, side, foot)
     for key, line in field.lines.items():
-        held = key.startswith(("validation.", "held_"))
+        held = _held(key)
         colour = VALIDATION if held else TEAL
         places = [axes.at(x, y) for x, y in (line if held else thinned(line))]
         if len(places) > 1:
@@ -127,7 +138,7 @@ def _draw(field: Field, foot: str, best: float | None, *told: str) -> bytes:
 
 def thinned(line: Line) -> Line:
     """At most some hundred points, each the mean of a run of neighbours."""
-    size = -(-len(line) // _POINTS)
+    size = max(1, -(-len(line) // _POINTS))
     runs = [line[start : start + size] for start in range(0, len(line), size)]
     return [(sum(x for x, _ in run) / len(run), sum(y for _, y in run) / len(run)) for run in runs]
 
