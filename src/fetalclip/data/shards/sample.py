@@ -10,6 +10,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,8 +86,6 @@ def decode(parts: Mapping[str, bytes], stored: int, side: int) -> Pair:
 
 def scaled(record: Record, factor: float) -> Record:
     """The record of a picture whose pixels have become so many times as large."""
-    from dataclasses import replace
-
     return record if record.spacing is None else replace(record, spacing=record.spacing * factor)
 
 
