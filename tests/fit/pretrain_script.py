@@ -40,7 +40,6 @@ def pairs_run(out: Path, source: str, changes: dict[str, str]) -> None:
 def open_run(out: Path) -> None:
     """The open recipe's training, on a corpus of bars."""
     from conftest import _make_corpus
-
     from fetalclip.clinical.sampling import texts
     from fetalclip.fit import loop
     from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe

@@ -55,6 +55,6 @@ def _views(known: Sequence[Record], said: Sequence[Record]) -> tuple[Bools, Bool
 def _field(known: Sequence[Record], said: Sequence[Record], name: str) -> tuple[Bools, Bools]:
     """Where a claim differs from the fact, and where there is a claim and no fact."""
     values: dict[object, int] = {None: 0, (): 0}
-    numbers = [[values.setdefault(getattr(r, name), len(values)) for r in side] for side in (known, said)]
-    fact, claim = np.meshgrid(*numbers, indexing="ij")  # (B, T) each
+    coded = [np.array([values.setdefault(getattr(r, name), len(values)) for r in side], int) for side in (known, said)]
+    fact, claim = np.meshgrid(*coded, indexing="ij")  # (B, T) each
     return (claim > 0) & (fact > 0) & (claim != fact), (claim > 0) & (fact == 0)
