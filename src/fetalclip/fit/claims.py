@@ -48,7 +48,7 @@ def _views(known: Sequence[Record], said: Sequence[Record]) -> tuple[Bools, Bool
     there, claimed = (np.array([[n in r.views for n in names] for r in side], bool) for side in (known, said))
     there, claimed = there.reshape(len(known), len(names)), claimed.reshape(len(said), len(names))
     lacking = (~there).astype(np.int32) @ claimed.T.astype(np.int32) > 0  # (B, T)
-    nothing = ~there.any(axis=1)
+    nothing = np.asarray(~there.any(axis=1))
     return lacking & ~nothing[:, None], lacking & nothing[:, None]
 
 
