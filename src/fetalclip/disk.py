@@ -49,3 +49,27 @@ def appearing(folder: Path) -> Iterator[Path]:
         part.replace(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def holding(path: Path, wait: bool = True) -> Iterator[None]:
+    """Keep other processes out until the block ends, where the system can do that (Windows is not asked).
+
+    Args:
+        path: a file that stands for what is kept; made if it is not there.
+        wait: for the other process; otherwise it is an error.
+
+    Raises:
+        BlockingIOError: another process is inside, and it was not to be waited for.
+        OSError: the file cannot be made.
+    """
+    with path.open("ab") as stream:
+        try:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except (ImportError, OSError):  # Windows, or a disk far away that knows no locks
+            pass
+        yield

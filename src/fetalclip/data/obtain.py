@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fetalclip.data import records
+from fetalclip.data import records, web
 from fetalclip.data.manifest import Manifest, Problem, Row
 from fetalclip.data.published import PicturesMissing
 from fetalclip.data.readers import READERS, Reader
@@ -161,7 +161,7 @@ def _read(reader: Reader, root: str | Path) -> tuple[list[Row], list[Problem]]:
     return reader.read(root, False), absent
 
 
-def _every_tenth(file: records.RecordFile, say: Callable[[str], None]) -> records.Progress:
+def _every_tenth(file: records.RecordFile, say: Callable[[str], None]) -> web.Progress:
     """A line at each tenth of a large file."""
     said = [0]
 

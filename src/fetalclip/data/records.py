@@ -6,30 +6,20 @@ another address of the same API, a mirror or an institute's proxy.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from fetalclip.errors import DataMissing, NotAvailable, OutputError, UsageError
+from fetalclip.data import web
+from fetalclip.errors import NotAvailable, UsageError
 
 API = "https://zenodo.org/api"
 VARIABLE = "FETALCLIP_ZENODO"
 _MAX_RECORD = 20_000_000  # bytes of JSON
-_PIECE = 2**20
-_TIMEOUT = 60.0  # seconds without a byte
-_TRIES = 50  # of one file, as long as each brings something
-_AGAIN = "the same command again: what has come is kept"
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -68,8 +58,7 @@ def ask(number: str) -> Record:
         UsageError: ``FETALCLIP_ZENODO`` is no web address.
     """
     base = _base()
-    with _plainly(f"record {number}"), _open(f"{base}/records/{number}") as answer:
-        data = answer.read(_MAX_RECORD + 1)
+    data = web.ask(f"{base}/records/{number}", f"record {number}", _MAX_RECORD)
     try:
         if len(data) > _MAX_RECORD:
             raise ValueError("too large")
@@ -82,86 +71,13 @@ def ask(number: str) -> Record:
         ) from None
 
 
-def fetch(file: RecordFile, folder: Path, progress: Progress = lambda size: None) -> Path:
-    """Fetch a file, going on where an earlier try stopped; a whole file that is there already is only checked.
-
-    Args:
-        file: of a record.
-        folder: where it is put; unfinished it is ``NAME.part``.
-        progress: told the bytes that have come.
+def fetch(file: RecordFile, folder: Path, progress: web.Progress = lambda size: None) -> Path:
+    """Fetch a file, going on where an earlier try stopped; see `web.fetch`.
 
     Raises:
-        NotAvailable: the connection broke; what has come is kept.
-        DataMissing: what came has another checksum or size; it is removed.
-        OutputError: it could not be written.
+        NotAvailable, DataMissing, OutputError: as there.
     """
-    whole, part = folder / file.name, folder / f"{file.name}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if whole.is_file():
-            _check(whole, file)
-            return whole
-        _fill(file, part, progress)
-        _check(part, file)
-        part.replace(whole)
-    except OSError as error:
-        raise OutputError(f"'{whole}' cannot be written ({error.strerror})", "a folder with enough space") from None
-    return whole
-
-
-def _fill(file: RecordFile, part: Path, progress: Progress) -> None:
-    """Bring the unfinished file to its size, again as long as each try brings something."""
-    for _ in range(_TRIES):
-        have = part.stat().st_size if part.is_file() else 0
-        if have > file.size:
-            part.unlink()
-            have = 0
-        if have == file.size:
-            if not have:
-                part.touch()
-            return
-        broken: Exception = ConnectionError()  # a connection that ends early says nothing at all
-        try:
-            _get(file, part, have, progress)
-        except HTTPError as error:
-            raise _failed(error, file.name) from None
-        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
-            broken = error
-        if (part.stat().st_size if part.is_file() else 0) <= have < file.size:
-            raise _failed(broken, file.name) from None
-    raise NotAvailable(f"the download of {file.name} stopped {_TRIES} times", "a steady connection", _AGAIN)
-
-
-def _get(file: RecordFile, part: Path, have: int, progress: Progress) -> None:
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    with _open(file.url, headers) as answer:
-        partial = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        if not partial:
-            have = 0  # the server sends all of it again
-        with part.open("ab" if partial else "wb") as stream:
-            while piece := answer.read(_PIECE):
-                have += len(piece)
-                if have > file.size:
-                    raise DataMissing(f"{file.name} is longer than its record says", f"{file.size} bytes", _AGAIN)
-                stream.write(piece)
-                progress(have)
-
-
-def _check(path: Path, file: RecordFile) -> None:
-    """Hold a file against the record; remove another one.
-
-    Raises:
-        DataMissing: size or checksum differ.
-    """
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
-    size = path.stat().st_size
-    if size == file.size and digest.hexdigest() == file.md5:
-        return
-    path.unlink()
-    found = f"{file.name} of {size} bytes, md5 {digest.hexdigest()[:12]}…"
-    expected = f"{file.size} bytes, md5 {file.md5[:12]}…, as the record says; the file was removed"
-    raise DataMissing(found, expected, "the same command again")
+    return web.fetch(web.WebFile(file.name, file.size, "md5", file.md5, file.url), folder, progress)
 
 
 def _record(number: str, data: dict[str, Any], base: str) -> Record:
@@ -192,40 +108,6 @@ def _file(entry: dict[str, Any], base: str) -> RecordFile:
 
 def _base() -> str:
     word = os.environ.get(VARIABLE, "").rstrip("/") or API
-    if not word.startswith(("https://", "http://")):
+    if not web.is_web(word):
         raise UsageError(f"{VARIABLE} is {word!r:.100}", "an address that starts with https://", f"unset {VARIABLE}")
     return word
-
-
-class _SafeRedirect(HTTPRedirectHandler):
-    """Follows a redirect to the web only, and never from https back to http."""
-
-    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
-        if after not in ("http", "https") or (before == "https" and after == "http"):
-            raise URLError(f"redirected to {after or 'nowhere'}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    from fetalclip import __version__
-
-    told = {"User-Agent": f"fetalclip/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
-    answer: HTTPResponse = build_opener(_SafeRedirect).open(Request(url, headers=told), timeout=_TIMEOUT)
-    return answer
-
-
-@contextmanager
-def _plainly(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, HTTPException) as error:
-        raise _failed(error, what) from None
-
-
-def _failed(error: Exception, what: str) -> NotAvailable:
-    if isinstance(error, HTTPError):
-        return NotAvailable(f"the server answered {error.code} for {what}", "the file", "the same command later")
-    reason = getattr(error, "reason", None) or error
-    kind = getattr(reason, "strerror", None) or type(reason).__name__
-    return NotAvailable(f"{what} could not be fetched ({kind})", "a connection to the record", _AGAIN)

@@ -35,7 +35,7 @@ RECIPES: dict[str, type[Any]] = {
 """Recipe classes by their ``objective``; every other objective is `Recipe`'s."""
 
 
-def perform(recipe: Recipe | SegmentRecipe | HeartRecipe | FinetuneRecipe, out: Path, resume: bool, say: Say) -> Path:
+def perform(recipe: Any, out: Path, resume: bool, say: Say) -> Path:
     """Do what a recipe of any kind says; the folder that comes out."""
     if isinstance(recipe, SegmentRecipe):
         from fetalclip.fit.segment import train_head
@@ -49,4 +49,8 @@ def perform(recipe: Recipe | SegmentRecipe | HeartRecipe | FinetuneRecipe, out: 
         from fetalclip.fit.finetune import finetune
 
         return finetune(recipe, out, resume=resume, say=say)
+    if isinstance(recipe, PretrainRecipe):
+        from fetalclip.fit.pretrain_folder import pretrain
+
+        return pretrain(recipe, out, resume=resume, say=say)
     return train(recipe, out, resume=resume, say=say)

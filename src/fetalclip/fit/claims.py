@@ -48,14 +48,13 @@ def _views(known: Sequence[Record], said: Sequence[Record]) -> tuple[Bools, Bool
     there, claimed = (np.array([[n in r.views for n in names] for r in side], bool) for side in (known, said))
     there, claimed = there.reshape(len(known), len(names)), claimed.reshape(len(said), len(names))
     lacking = (~there).astype(np.int32) @ claimed.T.astype(np.int32) > 0  # (B, T)
-    nothing = ~there.any(axis=1)
+    nothing = np.asarray(~there.any(axis=1))
     return lacking & ~nothing[:, None], lacking & nothing[:, None]
 
 
 def _field(known: Sequence[Record], said: Sequence[Record], name: str) -> tuple[Bools, Bools]:
     """Where a claim differs from the fact, and where there is a claim and no fact."""
     values: dict[object, int] = {None: 0, (): 0}
-    facts, claims = ([values.setdefault(getattr(r, name), len(values)) for r in side] for side in (known, said))
-    fact, claim = np.array(facts)[:, None], np.array(claims)[None, :]
-    told = np.broadcast_to(claim > 0, (len(known), len(said)))
-    return told & (fact > 0) & (claim != fact), told & (fact == 0)
+    coded = [np.array([values.setdefault(getattr(r, name), len(values)) for r in side], int) for side in (known, said)]
+    fact, claim = np.meshgrid(*coded, indexing="ij")  # (B, T) each
+    return (claim > 0) & (fact > 0) & (claim != fact), (claim > 0) & (fact == 0)

@@ -47,6 +47,13 @@ def machines(pace: Pace, log_with: list[Any] | None = None) -> Accelerator:
     return made
 
 
+def seed_all(seed: int) -> None:
+    """Start every generator of this process, so that a run that is started again is the same run."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
 def random_states() -> dict[str, Any]:
     """Of every generator of this process, as tensors and plain numbers, so that a checkpoint holds no code."""
     name, keys, place, has_gauss, cached = np.random.get_state()

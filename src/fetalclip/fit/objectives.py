@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SIGMOID_SCALE, SIGMOID_BIAS = 10.0, -10.0  # where `sigmoid`'s scale and bias start, as published
+
 
 def contrastive(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor, unknown: Tensor) -> Tensor:
     """Symmetric CLIP loss in which every true caption is a positive.
@@ -28,6 +30,27 @@ def contrastive(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor, 
     own = slice(0, len(images))
     to_image = _spread(logits[:, own].T, positive[:, own].T)
     return (to_text + to_image) / 2
+
+
+def sigmoid(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, positive: Tensor, unknown: Tensor) -> Tensor:
+    """The sigmoid loss: every pair of a picture and a text is asked by itself whether it belongs together.
+
+    Zhai et al. 2023 (SigLIP, arXiv 2303.15343), with any number of true captions a picture; pairs of unknown truth are
+    not asked.
+
+    Args:
+        images: (B, D) unit length.
+        texts: (T, D) unit length.
+        scale: multiplies the cosines; learned as its logarithm, which starts at that of ``SIGMOID_SCALE``.
+        bias: is added to them; starts at ``SIGMOID_BIAS``, for almost all pairs are false.
+        positive, unknown: (B, T) bool.
+
+    Returns:
+        Scalar: summed over the texts, averaged over the pictures.
+    """
+    logits = scale * images @ texts.T + bias  # (B, T)
+    wrong = F.softplus(torch.where(positive, -logits, logits))  # -log sigmoid(±logits)
+    return wrong.masked_fill(unknown, 0.0).sum() / len(images)
 
 
 def rivalry(images: Tensor, texts: Tensor, scale: Tensor, positive: Tensor) -> Tensor:

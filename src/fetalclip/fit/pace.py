@@ -59,6 +59,10 @@ class AnyRecipe(Protocol):
     """What the loop reads of a recipe."""
 
     @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+
+    @property
     def optim(self) -> Optim:
         """How it is trained."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fetalclip.config import MODEL_SCHEMA
-from fetalclip.data.shards import open_pairs
+from fetalclip.data.sources import open_pairs
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadRecipe, DataMissing, OutputError
 from fetalclip.fit.calibrate import confidence

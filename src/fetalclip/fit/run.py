@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fetalclip.errors import BadValue, OutputError
 from fetalclip.fit import checkpoints
-from fetalclip.fit.machines import machines, random_states, restore_random
+from fetalclip.fit.machines import machines, random_states, restore_random, seed_all
 from fetalclip.fit.pace import AnyRecipe, Pace, ahead, schedule
 from fetalclip.fit.trackers import hyperparameters, numbers, trackers
 from fetalclip.fit.watch import commit, environment, plot_run
@@ -49,6 +49,7 @@ class Run(ABC):
         made = trackers(self.pace.trackers, out) if self.pace.trackers else None
         self.accelerator = machines(self.pace, made)
         self.device = str(self.accelerator.device)
+        seed_all(recipe.seed)
         self.main = bool(self.accelerator.is_main_process)
         self.norm = math.nan  # of the last step's gradient
         self._losses: list[float] = []  # of the epoch's steps so far
@@ -138,6 +139,8 @@ class Run(ABC):
             return
         try:
             self.out.mkdir(parents=True, exist_ok=True)
+            if not self.number:
+                checkpoints.cut_log(self.out, 0)  # of a run that was killed before its first checkpoint
             told = {"recipe": self._recipe.to_dict(), **self.made_with, **facts}
             (self.out / "recipe.json").write_text(json.dumps(told, indent=1))
         except OSError as error:

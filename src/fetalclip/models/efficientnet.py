@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from fetalclip.models.depths import after_blocks
+from fetalclip.models.drops import kept_paths
 
 # (blocks, kernel, stride, expansion, output channels) of the seven stages
 LITE0_STAGES: tuple[tuple[int, int, int, int, int], ...] = (
@@ -87,10 +89,12 @@ class InvertedResidual(nn.Module):
         self.project = ConvNorm(width, channels_out, 1)
         self.residual = stride == 1 and channels_in == channels_out
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C', H / stride, W / stride)."""
+    def forward(self, x: Tensor, path: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) to (B, C', H / stride, W / stride); ``path``, (B,), multiplies what is added to each input."""
         y = x if self.expand is None else F.relu6(self.expand(x))
         y = self.project(F.relu6(self.depthwise(y)))
+        if self.residual and path is not None:
+            y = y * path.to(y.dtype)[:, None, None, None]
         return x + y if self.residual else y
 
 
@@ -100,7 +104,13 @@ class EfficientNetLite(nn.Module):
     Args:
         config: its shape.
         embed_dim: width of the joint space.
+
+    Attributes:
+        drop_path: chance that a picture with a seed skips the last residual branch there can be; see `kept_paths`.
+        recompute: as `Transformer.recompute`.
     """
+
+    drop_path, recompute = 0.0, False
 
     def __init__(self, config: LiteConfig, embed_dim: int) -> None:
         super().__init__()
@@ -127,14 +137,25 @@ class EfficientNetLite(nn.Module):
         """Number of blocks."""
         return len(self.blocks)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Pooled features before the projection: (B, 3, S, S) to (B, 1280)."""
-        (last,) = self.token_maps(images, [self.depth])
+    def features(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Pooled features before the projection: (B, 3, S, S) to (B, 1280); ``seeds`` as `forward`'s."""
+        paths = None
+        if seeds is not None and self.drop_path:
+            paths = kept_paths(seeds, self.drop_path, self.depth, 1)[:, 0]  # (blocks, B)
+        (last,) = after_blocks(self._states(images, paths), [self.depth], self.depth)
         return F.relu6(self.head(last)).mean(dim=(2, 3))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Raw (not normalised) embedding: (B, 3, S, S) to (B, embed_dim)."""
-        return self.proj(self.features(images))
+    def forward(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Raw (not normalised) embedding.
+
+        Args:
+            images: (B, 3, S, S).
+            seeds: (B,) int64, what each picture's drops are drawn from; None: nothing is dropped.
+
+        Returns:
+            (B, embed_dim).
+        """
+        return self.proj(self.features(images, seeds))
 
     def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:
         """Feature maps after the named blocks, for dense heads.
@@ -156,9 +177,11 @@ class EfficientNetLite(nn.Module):
         *maps, last = self.token_maps(images, [*depths, self.depth])
         return self.proj(F.relu6(self.head(last)).mean(dim=(2, 3))), maps
 
-    def _states(self, images: Tensor) -> Iterator[Tensor]:
-        """(B, C, h, w) after each block."""
+    def _states(self, images: Tensor, paths: Tensor | None = None) -> Iterator[Tensor]:
+        """(B, C, h, w) after each block; ``paths`` is (blocks, B)."""
         x = F.relu6(self.stem(images))
-        for block in self.blocks:
-            x = block(x)
+        for i, block in enumerate(self.blocks):
+            given = (x,) if paths is None else (x, paths[i])
+            again = self.recompute and torch.is_grad_enabled()
+            x = checkpoint(block, *given, use_reentrant=False) if again else block(*given)
             yield x

@@ -83,9 +83,15 @@ class DualEncoder(nn.Module):
         self.text = TextTower(architecture.text, architecture.embed_dim)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    def encode_image(self, images: Tensor, normalize: bool = True) -> Tensor:
-        """(B, 3, S, S) to (B, embed_dim); unit length unless ``normalize`` is False."""
-        raw: Tensor = self.visual(images)
+    def encode_image(self, images: Tensor, normalize: bool = True, seeds: Tensor | None = None) -> Tensor:
+        """(B, 3, S, S) to (B, embed_dim); unit length unless ``normalize`` is False.
+
+        Args:
+            images: (B, 3, S, S).
+            normalize: to unit length.
+            seeds: (B,) int64, in training: what each picture's drops are drawn from; None: nothing is dropped.
+        """
+        raw: Tensor = self.visual(images) if seeds is None else self.visual(images, seeds)
         return nn.functional.normalize(raw, dim=-1) if normalize else raw
 
     def encode_text(self, tokens: Tensor, end: Tensor, normalize: bool = True) -> Tensor:

@@ -46,6 +46,19 @@ class TextTower(nn.Module):
         nn.init.normal_(self.positional_embedding, std=0.01)
         nn.init.normal_(self.text_projection, std=width**-0.5)
 
+    def freeze(self, blocks: int) -> None:
+        """Keep both tables and the first ``blocks`` blocks as they are (0: train everything)."""
+        if not blocks:
+            return
+        for part in (self.token_embedding, *self.transformer.resblocks[:blocks]):
+            part.requires_grad_(False)
+        self.positional_embedding.requires_grad_(False)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.transformer.resblocks)
+
     def forward(self, tokens: Tensor, end: Tensor) -> Tensor:
         """Raw (not normalised) embedding.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class Attention(nn.Module):
@@ -58,10 +59,14 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(width)
         self.mlp = FeedForward(width, mlp_ratio)
 
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        x = x + self.attn(self.ln_1(x), causal)
-        return x + self.mlp(self.ln_2(x))
+    def forward(self, x: Tensor, causal: bool, paths: Tensor | None = None) -> Tensor:
+        """(B, N, D) to (B, N, D); ``paths``, (2, B), multiplies both residual branches of each sample."""
+        if paths is None:
+            x = x + self.attn(self.ln_1(x), causal)
+            return x + self.mlp(self.ln_2(x))
+        attn, mlp = paths.to(x.dtype)[:, :, None, None]  # (B, 1, 1) each
+        x = x + attn * self.attn(self.ln_1(x), causal)
+        return x + mlp * self.mlp(self.ln_2(x))
 
     def project(self, x: Tensor) -> Tensor:
         """(B, N, D) to queries, keys and values, (3, B, heads, N, D / heads): the half before attention."""
@@ -79,7 +84,13 @@ class Transformer(nn.Module):
     Args:
         width, layers, heads: its shape; width is divisible by heads.
         mlp_ratio: inner width of the feed-forward part over ``width``.
+
+    Attributes:
+        recompute: keep only the blocks' inputs for the backward pass and compute the rest again there (Chen et al.
+            2016, arXiv 1604.06174): less memory, more time, the same gradient.
     """
+
+    recompute = False
 
     def __init__(self, width: int, layers: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
@@ -97,14 +108,22 @@ class Transformer(nn.Module):
             nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
             nn.init.normal_(block.mlp.c_proj.weight, std=proj_std)
 
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        for block in self.resblocks:
-            x = block(x, causal)
+    def forward(self, x: Tensor, causal: bool, paths: Tensor | None = None) -> Tensor:
+        """(B, N, D) to (B, N, D); ``paths``, (layers, 2, B), multiplies the residual branches of each sample."""
+        for i in range(len(self.resblocks)):
+            x = self._after(i, x, causal, paths)
         return x
 
     def states(self, x: Tensor, causal: bool) -> Iterator[Tensor]:
         """The (B, N, D) state after each block, in order."""
-        for block in self.resblocks:
-            x = block(x, causal)
+        for i in range(len(self.resblocks)):
+            x = self._after(i, x, causal)
             yield x
+
+    def _after(self, i: int, x: Tensor, causal: bool, paths: Tensor | None = None) -> Tensor:
+        """The state after block ``i``."""
+        given = (x, causal) if paths is None else (x, causal, paths[i])
+        if self.recompute and torch.is_grad_enabled():
+            made: Tensor = checkpoint(self.resblocks[i], *given, use_reentrant=False)
+            return made
+        return self.resblocks[i](*given)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from fetalclip.errors import UsageError
 from fetalclip.models.depths import after_blocks
+from fetalclip.models.drops import kept_patches, kept_paths
 from fetalclip.models.transformer import Transformer
 
 
@@ -42,7 +43,13 @@ class VisionTransformer(nn.Module):
     Args:
         config: its shape.
         embed_dim: width of the joint space.
+
+    Attributes:
+        drop_path: chance that a picture with a seed skips a residual branch of the last block; see `kept_paths`.
+        patch_dropout: share of the patches that a picture with a seed leaves out; see `kept_patches`.
     """
+
+    drop_path, patch_dropout = 0.0, 0.0
 
     def __init__(self, config: ViTConfig, embed_dim: int) -> None:
         super().__init__()
@@ -70,8 +77,11 @@ class VisionTransformer(nn.Module):
         """Number of blocks."""
         return self.config.layers
 
-    def tokens(self, images: Tensor) -> Tensor:
-        """What goes into the first block: (B, 3, S, S) to (B, 1 + patches, D), the class token first."""
+    def tokens(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """What goes into the first block: (B, 3, S, S) to (B, 1 + patches, D), the class token first.
+
+        With seeds, (B,) int64, and a ``patch_dropout`` each picture keeps its part of the patches.
+        """
         side = self.config.image_size
         if images.shape[-2:] != (side, side):
             raise UsageError(
@@ -79,19 +89,37 @@ class VisionTransformer(nn.Module):
             )
         x = self.conv1(images).flatten(2).transpose(1, 2)  # (B, patches, D)
         first = self.class_embedding.expand(len(x), 1, -1)  # (B, 1, D)
-        return self.ln_pre(torch.cat([first, x], dim=1) + self.positional_embedding)
+        x = torch.cat([first, x], dim=1) + self.positional_embedding
+        if seeds is not None and self.patch_dropout:
+            kept = 1 + kept_patches(seeds, self.patch_dropout, x.shape[1] - 1)  # (B, kept)
+            kept = torch.cat([torch.zeros_like(kept[:, :1]), kept], dim=1)[:, :, None]
+            x = x.gather(1, kept.expand(-1, -1, x.shape[2]))
+        return self.ln_pre(x)
 
     def _states(self, images: Tensor) -> Iterator[Tensor]:
         """(B, 1 + patches, D) after each block."""
         yield from self.transformer.states(self.tokens(images), causal=False)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Pooled features before the projection: (B, 3, S, S) to (B, D)."""
-        return self.ln_post(self.transformer(self.tokens(images), causal=False)[:, 0])
+    def features(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Pooled features before the projection: (B, 3, S, S) to (B, D); ``seeds`` as `forward`'s."""
+        x = self.tokens(images, seeds)
+        if seeds is not None and self.drop_path:
+            x = self.transformer(x, False, kept_paths(seeds, self.drop_path, self.depth, 2))
+        else:
+            x = self.transformer(x, causal=False)
+        return self.ln_post(x[:, 0])
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Raw (not normalised) embedding: (B, 3, S, S) to (B, embed_dim)."""
-        return self.features(images) @ self.proj
+    def forward(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Raw (not normalised) embedding.
+
+        Args:
+            images: (B, 3, S, S).
+            seeds: (B,) int64, what each picture's drops are drawn from; None: nothing is dropped.
+
+        Returns:
+            (B, embed_dim).
+        """
+        return self.features(images, seeds) @ self.proj
 
     def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:
         """Patch tokens after the named blocks as maps, for dense heads; the class token is left out.
