@@ -104,7 +104,7 @@ def operations(recipe: PretrainRecipe, architecture: Architecture, tokens: int, 
     with torch.device("meta"):
         towers = _towers(recipe, architecture)
         with FlopCounterMode(display=False) as forward:
-            made = towers(**_inputs(recipe, 1, tokens))
+            made = towers(**inputs_like(recipe, 1, tokens))
         with FlopCounterMode(display=False, custom_mapping=_COUNTED) as backward:
             _go_back(made)
     once = float(forward.get_total_flops())
@@ -117,7 +117,7 @@ def activations(recipe: PretrainRecipe, architecture: Architecture, rows: int, t
     with FakeTensorMode():
         towers = _towers(recipe, architecture)
         own = {_place(value) for value in (*towers.parameters(), *towers.buffers())}
-        inputs = _inputs(recipe, rows, tokens)
+        inputs = inputs_like(recipe, rows, tokens)
         half = recipe.optim.precision != "fp32"
         with torch.autocast("cpu", torch.bfloat16, enabled=half), _keeping(towers, own) as kept:
             made = towers(**inputs)
@@ -133,22 +133,22 @@ def loss_bytes(width: int, rows: int) -> int:
     return kept.bytes(False)
 
 
+def inputs_like(recipe: PretrainRecipe, rows: int, tokens: int) -> dict[str, Tensor]:
+    """What the towers are called with: so many pictures and captions of so many tokens, of zeros."""
+    size = recipe.model.image_size
+    return {
+        "pictures": torch.zeros(rows, size, size),
+        "seeds": torch.zeros(rows, dtype=torch.long),
+        "ids": torch.zeros(rows, tokens, dtype=torch.long),
+        "end": torch.full((rows,), tokens - 1),
+    }
+
+
 def _towers(recipe: PretrainRecipe, architecture: Architecture) -> Towers:
     plain = replace(recipe, model=replace(recipe.model, recompute=False))  # which hides what is kept
     towers = Towers(DualEncoder(architecture), plain, _MIDDLE)
     lock(towers.model, recipe.model)
     return towers.train()
-
-
-def _inputs(recipe: PretrainRecipe, rows: int, tokens: int) -> dict[str, Tensor]:
-    size = recipe.model.image_size
-    whole = {"dtype": torch.long}
-    return {
-        "pictures": torch.empty(rows, size, size),
-        "seeds": torch.zeros(rows, **whole),
-        "ids": torch.zeros(rows, tokens, **whole),
-        "end": torch.zeros(rows, **whole),
-    }
 
 
 def _go_back(made: dict[str, Tensor]) -> None:
