@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,19 +40,37 @@ def write_table(folder: Path, count: int = 20) -> Path:
     return path
 
 
-def plan_of(table: Path, **options: object) -> Plan:
+def _plan_of(table: Path, **options: object) -> Plan:
     chosen = {"side": SIDE, "per_shard": 4, **options}
     return make_plan(read_source(table), Options(**chosen))  # type: ignore[arg-type]
 
 
-def write(plan: Plan, folder: Path, workers: int = 0) -> ShardWriter:
+def _write(plan: Plan, folder: Path, workers: int = 0) -> ShardWriter:
     with ShardWriter(plan, folder, workers) as writer:
         assert sum(writer.run()) + writer.done == writer.total
     return writer
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def _content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="session")
+def plan_of() -> Callable[..., Plan]:
+    """The plan of a table, small pictures and four to a shard."""
+    return _plan_of
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[..., ShardWriter]:
+    """Write a plan into a folder, in this process."""
+    return _write
+
+
+@pytest.fixture(scope="session")
+def content() -> Callable[[Path], dict[str, bytes]]:
+    """The files of a folder."""
+    return _content
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +82,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of the table: 12 train, 4 val. Not to be changed."""
     folder = tmp_path_factory.mktemp("shards") / "out"
-    write(plan_of(table), folder)
+    _write(_plan_of(table), folder)
     return folder
 
 
 @pytest.fixture
 def shards(written: Path, tmp_path: Path) -> Path:
     """A copy of the shards."""
-    import shutil
-
     return Path(shutil.copytree(written, tmp_path / "copy"))
 
 
@@ -136,7 +153,7 @@ def server(written: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The shards at a web address."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    made = Server(content(written))
+    made = Server(_content(written))
     running = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_": made}))
     running.daemon_threads = True
     thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)

@@ -9,16 +9,12 @@ from pathlib import Path
 import pytest
 
 from fetalclip.data import Manifest
-from fetalclip.data.shards.plan import Options, Plan, make_plan
+from fetalclip.data.shards.plan import Options, make_plan
 from fetalclip.data.table_pairs import read_source
 from fetalclip.errors import DataMissing, InputError, UsageError
 
 
-def plan_of(table: Path, **options: object) -> Plan:
-    return make_plan(read_source(table), Options(**{"side": 40, "per_shard": 4, **options}))  # type: ignore[arg-type]
-
-
-def test_every_picture_once_and_no_test(table: Path) -> None:
+def test_every_picture_once_and_no_test(table: Path, plan_of) -> None:
     plan = plan_of(table)
     assert [block.name for block in plan.blocks] == [f"train-{i:06d}.tar" for i in range(3)] + ["val-000000.tar"]
     for split, count in (("train", 12), ("val", 4)):
@@ -28,7 +24,7 @@ def test_every_picture_once_and_no_test(table: Path) -> None:
     assert {row.split for row in plan_of(table, splits=("test",)).rows} == {"test"}
 
 
-def test_the_seed_deals_and_neighbours_are_mixed(table: Path) -> None:
+def test_the_seed_deals_and_neighbours_are_mixed(table: Path, plan_of) -> None:
     order = [i for block in plan_of(table).blocks for i in block.places]
     assert order == [i for block in plan_of(table).blocks for i in block.places]
     assert order != [i for block in plan_of(table, seed=1).blocks for i in block.places]
@@ -36,7 +32,7 @@ def test_the_seed_deals_and_neighbours_are_mixed(table: Path) -> None:
     assert sorted(plan_of(table).groups.values()) == list(range(len(plan_of(table).groups)))
 
 
-def test_the_digest_is_of_rows_and_options_and_not_of_the_place(table: Path, tmp_path: Path) -> None:
+def test_the_digest_is_of_rows_and_options_and_not_of_the_place(table: Path, tmp_path: Path, plan_of) -> None:
     moved = shutil.copytree(table.parent, tmp_path / "moved") / table.name
     digest = plan_of(table).digest
     assert plan_of(moved).digest == digest
@@ -54,7 +50,7 @@ def test_rows_of_which_nothing_is_known_are_passed_over(table: Path) -> None:
     assert (plan.silent, len(plan.rows)) == (2, 14)
 
 
-def test_a_copy_on_the_test_side_is_refused(table: Path, tmp_path: Path) -> None:
+def test_a_copy_on_the_test_side_is_refused(table: Path, tmp_path: Path, plan_of) -> None:
     folder = shutil.copytree(table.parent, tmp_path / "leak")
     first = read_source(folder / table.name).rows
     train, test = (next(row for row in first if row.split == split) for split in ("train", "test"))

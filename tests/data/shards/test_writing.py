@@ -18,29 +18,13 @@ import pytest
 from fetalclip.data.shards import index as indices
 from fetalclip.data.shards import tar
 from fetalclip.data.shards.journal import NAME as JOURNAL
-from fetalclip.data.shards.plan import Options, Plan, make_plan
 from fetalclip.data.shards.writing import ShardWriter
-from fetalclip.data.table_pairs import read_source
 from fetalclip.errors import InputError, OutputError
 from fetalclip.io import read
 from fetalclip.preprocess import prepare
 
 
-def plan_of(table: Path, **options: object) -> Plan:
-    return make_plan(read_source(table), Options(**{"side": 40, "per_shard": 4, **options}))  # type: ignore[arg-type]
-
-
-def write(plan: Plan, folder: Path, workers: int = 0) -> ShardWriter:
-    with ShardWriter(plan, folder, workers) as writer:
-        assert sum(writer.run()) + writer.done == writer.total
-    return writer
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def test_the_pictures_are_those_of_inference(table: Path, written: Path) -> None:
+def test_the_pictures_are_those_of_inference(table: Path, written: Path, plan_of) -> None:
     plan = plan_of(table)
     block = plan.blocks[1]
     path = written / block.name
@@ -58,23 +42,25 @@ def test_the_pictures_are_those_of_inference(table: Path, written: Path) -> None
         assert facts["group"] == plan.groups[row.group]
 
 
-def test_no_name_and_no_patient_in_any_byte(written: Path) -> None:
+def test_no_name_and_no_patient_in_any_byte(written: Path, content) -> None:
     assert not any(b"secret" in data for data in content(written).values())
 
 
-def test_the_same_bytes_again(table: Path, written: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_again(table: Path, written: Path, tmp_path: Path, plan_of, write, content) -> None:
     write(plan_of(table), tmp_path / "again")
     assert content(tmp_path / "again") == content(written)
 
 
 @pytest.mark.slow
-def test_the_same_bytes_from_several_processes(table: Path, written: Path, tmp_path: Path, monkeypatch) -> None:
+def test_the_same_bytes_from_several_processes(
+    table: Path, written: Path, tmp_path: Path, monkeypatch, plan_of, write, content
+) -> None:
     monkeypatch.setattr("fetalclip.data.shards.writing._POOL_FROM", 2)
     write(plan_of(table), tmp_path / "pool", workers=2)
     assert content(tmp_path / "pool") == content(written)
 
 
-def test_gone_on_with_after_a_kill(table: Path, written: Path, tmp_path: Path) -> None:
+def test_gone_on_with_after_a_kill(table: Path, written: Path, tmp_path: Path, plan_of, write, content) -> None:
     """The process is killed in the middle of the third shard; the first two are not written again."""
     code = (
         "import os, signal, sys\n"
@@ -102,7 +88,7 @@ def test_gone_on_with_after_a_kill(table: Path, written: Path, tmp_path: Path) -
 
 
 def test_a_damaged_shard_is_written_again_and_a_whole_folder_is_left_alone(
-    table: Path, shards: Path, written: Path
+    table: Path, shards: Path, written: Path, plan_of, write, content
 ) -> None:
     assert write(plan_of(table), shards).done == 16
     data = bytearray((shards / "train-000001.tar").read_bytes())
@@ -113,7 +99,9 @@ def test_a_damaged_shard_is_written_again_and_a_whole_folder_is_left_alone(
     assert content(shards) == content(written)
 
 
-def test_a_folder_of_other_shards_is_refused(table: Path, shards: Path, written: Path, tmp_path: Path) -> None:
+def test_a_folder_of_other_shards_is_refused(
+    table: Path, shards: Path, written: Path, tmp_path: Path, plan_of, write
+) -> None:
     with pytest.raises(OutputError, match="holds shards of another table"):
         write(plan_of(table, seed=1), shards)
     (shards / "index.json").write_text("{}")
@@ -126,14 +114,14 @@ def test_a_folder_of_other_shards_is_refused(table: Path, shards: Path, written:
         write(plan_of(table, seed=1), folder)
 
 
-def test_one_run_for_a_folder(table: Path, tmp_path: Path) -> None:
+def test_one_run_for_a_folder(table: Path, tmp_path: Path, plan_of, write) -> None:
     pytest.importorskip("fcntl")
     with ShardWriter(plan_of(table), tmp_path, 0), pytest.raises(OutputError, match="another run"):
         write(plan_of(table), tmp_path)
     write(plan_of(table), tmp_path)
 
 
-def test_an_unreadable_picture_is_left_out_and_named(table: Path, tmp_path: Path) -> None:
+def test_an_unreadable_picture_is_left_out_and_named(table: Path, tmp_path: Path, plan_of, write) -> None:
     folder = shutil.copytree(table.parent, tmp_path / "scans")
     plan = plan_of(folder / table.name)
     bad = [plan.blocks[0].places[1], *plan.blocks[2].places]
@@ -153,7 +141,7 @@ def test_an_unreadable_picture_is_left_out_and_named(table: Path, tmp_path: Path
     assert sorted(problem.row for problem in again.problems) == numbers
 
 
-def test_not_one_picture_can_be_read(table: Path, tmp_path: Path) -> None:
+def test_not_one_picture_can_be_read(table: Path, tmp_path: Path, plan_of, write, content) -> None:
     folder = shutil.copytree(table.parent, tmp_path / "scans")
     for path in folder.glob("*.png"):
         path.write_text(f"no picture {path}")
@@ -162,7 +150,9 @@ def test_not_one_picture_can_be_read(table: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "out") == {}
 
 
-def test_a_full_disk_leaves_whole_shards(table: Path, written: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_full_disk_leaves_whole_shards(
+    table: Path, written: Path, tmp_path: Path, monkeypatch, plan_of, write, content
+) -> None:
     real, calls = tar.write, []
 
     def full(path: Path, samples: list) -> int:
@@ -180,7 +170,7 @@ def test_a_full_disk_leaves_whole_shards(table: Path, written: Path, tmp_path: P
     assert content(tmp_path / "out") == content(written)
 
 
-def test_facts_that_could_not_be_read_again_are_not_written(table: Path, tmp_path: Path) -> None:
+def test_facts_that_could_not_be_read_again_are_not_written(table: Path, tmp_path: Path, plan_of, write) -> None:
     folder = shutil.copytree(table.parent, tmp_path / "scans")
     path = folder / table.name
     path.write_text(path.read_text().replace("low-lying placenta", ";".join(f"finding {i}" for i in range(60))))
