@@ -71,3 +71,13 @@ def recipe() -> Recipe:
 def quick(monkeypatch) -> None:
     """Learn the vocabulary from a few captions."""
     monkeypatch.setattr(loop, "caption_texts", lambda count, seed: caption_texts(min(count, 300), seed))
+
+
+@pytest.fixture(scope="module")
+def few_words():
+    """Let a pretraining learn its vocabulary from a few captions."""
+    from fetalclip.fit import towers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(towers, "CAPTIONS", 300)
+        yield

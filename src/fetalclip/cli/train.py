@@ -27,6 +27,9 @@ def train(
         typer.Option("--out", metavar="DIR", help="Where the model goes; default runs/ and the recipe's name."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Train nothing: say what it is, what it takes, and whether all is there.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout at the end.")] = False,
 ) -> None:
     """Train a model by a recipe.
@@ -38,6 +41,8 @@ def train(
     voice = Voice()
     path = find_recipe(recipe)
     folder = out if out is not None else Path("runs") / path.stem
+    if dry_run:
+        return _dry_run(path, changes, folder, voice, as_json)
     if not resume and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
             f"--out {folder} is not empty",
@@ -63,3 +68,26 @@ def train(
         return
     named = "head" if isinstance(loaded, fit.SegmentRecipe) else "model"
     voice.talk(f"Next: fetalclip analyze your-scan.png --{named} {printable(made)}")
+
+
+def _dry_run(path: Path, changes: list[str] | None, folder: Path, voice: Voice, as_json: bool) -> None:
+    """Say what a recipe is and takes.
+
+    Raises:
+        UsageError: a recipe of another kind than pretraining.
+    """
+    from fetalclip import fit
+    from fetalclip.cli.dry_run import lines
+    from fetalclip.settings import load_recipe, recipe_value
+
+    word = recipe_value(path, "objective", changes)
+    kind = fit.RECIPES.get(word, fit.Recipe)
+    if not issubclass(kind, fit.PretrainRecipe):
+        found = f"--dry-run of a recipe whose objective is {word or 'contrastive'}"
+        raise UsageError(found, "one of pretraining (objective: pretrain)", "fetalclip train published --dry-run")
+    from fetalclip.fit.dry_run import dry_run
+
+    with redirect_stdout(sys.stderr):
+        told = dry_run(load_recipe(kind, path, changes), folder, say=voice.talk)
+    for line in [json_line(told)] if as_json else lines(told):
+        voice.data(line)

@@ -147,6 +147,7 @@ class PlannedRecipe:
         peak_tflops: its peak at the recipe's precision, as its maker states it.
         share: share of that peak a step reaches.
         memory_gb: of one.
+        pairs: how many there are to train on, where ``data.train`` cannot be looked at.
     """
 
     processes: int = 0
@@ -154,6 +155,7 @@ class PlannedRecipe:
     peak_tflops: float = 0.0
     share: float = 0.0
     memory_gb: float = 0.0
+    pairs: int = 0
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def architecture_of(recipe: PretrainRecipe) -> Architecture:
         BadCheckpoint: it is damaged, or of an architecture that is not here.
     """
     if recipe.model.start in FROM_NOTHING:
-        return written(recipe, _words(recipe).vocab_size)
+        return written(recipe, words_of(recipe).vocab_size)
     return _fitted(_own(recipe.model.start), recipe)
 
 
@@ -108,6 +108,22 @@ def build_towers(recipe: PretrainRecipe, folder: Path | None = None) -> tuple[To
         return start.tokenizer, _filled(architecture, state, recipe.model.start)
 
 
+def tokenizer_of(recipe: PretrainRecipe) -> Tokenizer:
+    """The tokenizer that is trained with, without the towers; errors as `build_towers`."""
+    start, rows = recipe.model.start, recipe.model.text.context_length
+    if start in FROM_NOTHING:
+        return words_of(recipe)
+    if _openclip_folder(start) is not None:
+        return Tokenizer.clip(rows)
+    if start == TINY:
+        tokenizer = build_tiny()[2]
+        tokenizer.context_length = rows
+        return tokenizer
+    card = _foldered(start)
+    assert card.folder is not None
+    return Tokenizer.load(card.folder / "tokenizer.json", rows, card.config.get("tokenizer", {}).get("cleaning"))
+
+
 @contextmanager
 def open_start(start: str, folder: Path | None = None) -> Iterator[Start]:
     """A start that is a model, opened for the length of the block; arguments and errors as `build_towers`."""
@@ -116,10 +132,8 @@ def open_start(start: str, folder: Path | None = None) -> Iterator[Start]:
             config, model, tokenizer = build_tiny()
             yield Start(tokenizer, model, config)
             return
-        card = _card(start, folder if folder is not None else Path(fresh) / "start").require()
-        if card.folder is None:
-            fix = "fetalclip models convert --config C --weights W --out DIR"
-            raise NotAvailable(f"{card.name} as the start of a training", "a model of this package, or OpenCLIP's", fix)
+        card = _foldered(start, folder if folder is not None else Path(fresh) / "start")
+        assert card.folder is not None
         model, tokenizer = load_folder(card.folder, card.config)
         yield Start(tokenizer, model, dict(card.config))
 
@@ -161,11 +175,16 @@ def _own(start: str) -> Architecture:
     source = _openclip_folder(start)
     if source is not None:
         return openclip.from_openclip_config(read_json(source / CONFIGS[OPENCLIP]))
-    card = get_card(start).require()
+    return Architecture.from_dict(dict(_foldered(start).config["architecture"]))
+
+
+def _foldered(start: str, folder: Path | None = None) -> Card:
+    """The card of a start that has a model folder."""
+    card = (get_card(start) if folder is None else _card(start, folder)).require()
     if card.folder is None:
         fix = "fetalclip models convert --config C --weights W --out DIR"
         raise NotAvailable(f"{card.name} as the start of a training", "a model of this package, or OpenCLIP's", fix)
-    return Architecture.from_dict(dict(card.config["architecture"]))
+    return card
 
 
 def _fitted(own: Architecture, recipe: PretrainRecipe) -> Architecture:
@@ -182,8 +201,12 @@ def _fitted(own: Architecture, recipe: PretrainRecipe) -> Architecture:
     return Architecture.from_dict(replace(own, text=text).to_dict())
 
 
-def _words(recipe: PretrainRecipe) -> Tokenizer:
-    """The tokenizer of a start from nothing: CLIP's, or one learned from captions."""
+def words_of(recipe: PretrainRecipe) -> Tokenizer:
+    """The tokenizer of a start from nothing: CLIP's, or one learned from captions.
+
+    Raises:
+        BadRecipe: a vocabulary larger than CLIP's.
+    """
     wanted = recipe.model.text
     if wanted.vocab_size > VOCABULARY:
         found = f"model.text.vocab_size = {wanted.vocab_size}"
@@ -194,7 +217,7 @@ def _words(recipe: PretrainRecipe) -> Tokenizer:
 
 
 def _from_nothing(recipe: PretrainRecipe) -> tuple[Tokenizer, DualEncoder]:
-    tokenizer = _words(recipe)
+    tokenizer = words_of(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = DualEncoder(written(recipe, tokenizer.vocab_size))
