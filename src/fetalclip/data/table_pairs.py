@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class TablePairs:
         self.numbers = tuple(number for _, number in kept)
         self.side, self._table, self._overlay = side, table, overlay
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the rows' facts, the sizes of the pictures' files, and how they are prepared."""
         made = hashlib.sha256(repr((_FORMAT, self.side, self._overlay)).encode())

@@ -17,7 +17,7 @@ from fetalclip.errors import DataMissing, NotAvailable, OutputError, UsageError
 _PIECE = 2**20
 _TIMEOUT = 60.0  # seconds without a byte
 _TRIES = 50  # of one file, as long as each brings something
-_GONE = (404, 410)
+_GONE = (404, 410, 416)  # 416: it has become shorter than what has come
 _AGAIN = "the same command again: what has come is kept"
 Progress = Callable[[int], None]
 
@@ -121,6 +121,8 @@ def _fill(file: WebFile, part: Path, progress: Progress) -> None:
         try:
             _get(file, part, have, progress)
         except HTTPError as error:
+            if error.code in _GONE:
+                part.unlink(missing_ok=True)
             raise _failed(error, file.name, file.source) from None
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
             broken = error
@@ -143,6 +145,9 @@ def _get(file: WebFile, part: Path, have: int, progress: Progress) -> None:
                     raise DataMissing(found, f"{file.size} bytes", _AGAIN)
                 stream.write(piece)
                 progress(have)
+        if answer.length == 0 and have < file.size:  # all of it has come, and no connection broke
+            part.unlink()
+            raise DataMissing(f"{file.name} is shorter than its {file.source} says", f"{file.size} bytes", _AGAIN)
 
 
 def _check(path: Path, file: WebFile) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fetalclip.clinical.captions import Facts
@@ -105,7 +106,8 @@ class HeldPairs:
     def _images(self, encoder: Encoder) -> Tensor:
         side = self.corpus.pictures.shape[-1]
         shrink = Letterbox(side, side, encoder.normalisation.image_size)
-        return torch.from_numpy(encoder.images([shrink.picture_in(picture) for picture in self.corpus.pictures]))
+        raw = encoder.images([shrink.picture_in(picture) for picture in self.corpus.pictures])
+        return F.normalize(torch.from_numpy(raw), dim=-1)
 
     def _texts(self, model: DualEncoder, device: str) -> Tensor:
         parts = []

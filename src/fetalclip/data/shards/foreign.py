@@ -10,10 +10,9 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,11 @@ from fetalclip.data.shards.index import Shard
 from fetalclip.data.shards.places import LocalPlace
 from fetalclip.data.shards.reading import ShardPairs
 from fetalclip.data.shards.shelf import Shelf
-from fetalclip.errors import DataMissing, InputError, UnreadableInput
+from fetalclip.errors import DataMissing, InputError, UnreadableInput, UsageError
 from fetalclip.io import read
 
 PICTURES = ("png", "jpg", "jpeg", "webp")
-MAX_SHARDS = 1_000_000
+MAX_SHARDS = 100_000
 _SIDES = {
     "train": "train",
     "training": "train",
@@ -58,6 +57,7 @@ def open_pattern(pattern: str, split: str, side: int, overlay: str, buffer: int,
     Raises:
         DataMissing: no such file, or no pair in them.
         UnreadableInput: a file is damaged or compressed; it is named.
+        UsageError: a pattern of too many names.
     """
     found = files(pattern)
     mine = [path for path in found if (side_of(path.name) or (split if whole else "train")) == split]
@@ -150,12 +150,16 @@ def _caption(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> str | None
 
 def _braces(pattern: str) -> list[str]:
     """A pattern without its braces: ``{a,b}`` and ``{00..11}`` told out."""
-    parts = re.split(r"\{([^{}]*)\}", pattern)
-    choices = [[part] if i % 2 == 0 else _told(part) for i, part in enumerate(parts)]
-    return ["".join(one) for one in islice(product(*choices), MAX_SHARDS)]
+    made = [""]
+    for i, part in enumerate(re.split(r"\{([^{}]*)\}", pattern)):
+        words = [part] if i % 2 == 0 else _told(part)
+        if len(made) * len(words) > MAX_SHARDS:
+            raise UsageError(f"a pattern of more than {MAX_SHARDS} names: '{pattern:.100}'", "fewer", "dir/*.tar")
+        made = [one + word for one in made for word in words]
+    return made
 
 
-def _told(inner: str) -> list[str]:
+def _told(inner: str) -> Sequence[str]:
     match = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", inner)
     if match is None:
         return inner.split(",")

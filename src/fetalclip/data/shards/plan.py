@@ -47,6 +47,7 @@ class Options:
             raise UsageError(f"--per-shard {self.per_shard}", f"1 to {MAX_COUNT}")
         if not self.splits or (odd := [name for name in self.splits if name not in SPLITS]):
             raise UsageError(f"--split {odd[0]!r:.60}" if self.splits else "no split", " or ".join(SPLITS))
+        object.__setattr__(self, "splits", tuple(name for name in SPLITS if name in self.splits))
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Plan:
     def blocks(self) -> tuple[Block, ...]:
         """The shards, side after side; a side's pictures are dealt by a hash of their row numbers and the seed."""
         made = []
-        for split in dict.fromkeys(self.options.splits):
+        for split in self.options.splits:
             mine = sorted((i for i, row in enumerate(self.rows) if row.split == split), key=self._lot)
             for count, start in enumerate(range(0, len(mine), self.options.per_shard)):
                 places = tuple(mine[start : start + self.options.per_shard])
@@ -112,7 +113,7 @@ class Plan:
 
         kept = [row for number, row in zip(self.numbers, self.rows, strict=True) if number not in left_out]
         splits = {}
-        for split in dict.fromkeys(self.options.splits):
+        for split in self.options.splits:
             mine = [row for row in kept if row.split == split]
             gone = [n for n, row in zip(self.numbers, self.rows, strict=True) if row.split == split and n in left_out]
             splits[split] = ShardedSplit(

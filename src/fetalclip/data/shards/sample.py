@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
@@ -124,8 +123,8 @@ def record_of(facts: Mapping[str, Any]) -> Record:
     spacing = facts.get("mm_per_pixel")
     if spacing is not None and not (type(spacing) in (int, float) and 0 < spacing <= MAX_SPACING):
         raise _odd("mm_per_pixel", "a number above 0")
-    spacing = None if spacing is None or not math.isfinite(spacing) else float(spacing)
     machine, text = _word(facts, "machine", _WORD), _word(facts, "text", _TEXT)
+    spacing = None if spacing is None else float(spacing)
     return Record(views, subplane, age, spacing, machine, _words(facts, "findings"), text)
 
 

@@ -44,6 +44,16 @@ class Shelf:
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._lock, self._process = threading.Lock(), os.getpid()
 
+    def close(self) -> None:
+        """Close the files; what is asked for after that opens them again."""
+        for one in self._open.values():
+            one.stream.close()
+        self._open.clear()
+
+    def __del__(self) -> None:
+        if "_open" in vars(self):
+            self.close()
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_open": None, "_lock": None}
 
@@ -59,7 +69,8 @@ class Shelf:
             NotAvailable, OutputError: of the place.
         """
         if self._process != os.getpid():
-            self._begin()  # the parent's lock may be held for ever, and its files are its own
+            self.close()  # of its own copies: parent and child would share a file's place
+            self._begin()  # and the parent's lock may be held for ever
         with self._lock:
             opened = self._opened(shard)
             return {kind: _bytes(opened.stream, kind, *span) for kind, span in opened.samples[place].parts.items()}
