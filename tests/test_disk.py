@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from fetalclip.disk import appearing, free_bytes, replacing
+from fetalclip.disk import appearing, free_bytes, holding, replacing
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -66,3 +66,15 @@ def test_a_folder_that_fails_or_would_hide_another_is_not_made(tmp_path):
     with pytest.raises(OSError, match="empty"):
         fill(tmp_path / "full", None)
     assert [(p.name, (p / "file").read_text()) for p in tmp_path.iterdir()] == [("full", "before")]
+
+
+def test_others_are_kept_out(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "lock"
+    with holding(path), path.open("ab") as stream:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(BlockingIOError), holding(path, wait=False):
+            pass
+    with holding(path, wait=False):
+        pass

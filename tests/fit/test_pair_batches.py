@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from paired import Bars, small
 
 from fetalclip.clinical.factory import Record
 from fetalclip.data.pairs import Pair
@@ -14,11 +15,9 @@ from fetalclip.errors import BadRecipe, InputError
 from fetalclip.fit.pair_batches import CaptionWriter, PairBatches, seed_of, seen
 from fetalclip.fit.towers import build_towers
 
-from paired import Bars, small
-
 
 @pytest.fixture(scope="module")
-def tokenizer():
+def tokenizer(few_words):
     return build_towers(small())[0]
 
 
@@ -107,7 +106,10 @@ def test_a_caption_is_true_of_the_picture_as_it_is_seen(tokenizer):
 def test_a_sources_own_caption_is_said_as_it_stands(tokenizer):
     words = CaptionWriter(tokenizer, small())
     pixels = np.zeros((4, 4), np.uint8)
-    assert words(Pair(pixels, Record(), "A fetal head."), Record(), 3) == ("A fetal head.", Record(text="A fetal head."))
+    assert words(Pair(pixels, Record(), "A fetal head."), Record(), 3) == (
+        "A fetal head.",
+        Record(text="A fetal head."),
+    )
     with pytest.raises(InputError, match="tokens"):
         words(Pair(pixels, Record(), "long " * 300), Record(), 3)
 
@@ -116,5 +118,3 @@ def test_seeds_of_places_differ():
     found = {seed_of(7, epoch, place) for epoch in range(20) for place in range(500)}
     assert len(found) == 10_000
     assert all(0 <= seed < 2**63 for seed in found)
-
-

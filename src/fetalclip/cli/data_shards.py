@@ -33,7 +33,7 @@ def shards(  # noqa: PLR0913
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Deals the pictures to the shards.")] = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Write prepared pictures and their facts as tar shards, for training on more than fits a folder.
+    """Write prepared pictures and their facts as tar shards, to train from.
 
     The same command writes the same bytes and goes on where it was stopped. Paths, file names and patients are not
     written. Rows and pictures that cannot be used are left out and named (exit code 1).

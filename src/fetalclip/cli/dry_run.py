@@ -16,6 +16,7 @@ _MEMORY = {
     "optimiser": "AdamW's means",
     "average": "average of the weights",
     "activations": "kept for going back",
+    "passing": "on the way back",
     "loss": "loss",
     "batches": "batches of pictures",
     "peak": "together",

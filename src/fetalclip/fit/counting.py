@@ -70,11 +70,18 @@ class Kept:
         outside: not within a block.
         inside: within each block.
         inputs: of the blocks, whatever keeps them.
+        largest: of the storages kept.
     """
 
     outside: int = 0
     inside: list[int] = field(default_factory=list)
     inputs: int = 0
+    largest: int = 0
+
+    @property
+    def passing(self) -> int:
+        """Gradients on their way back: at the largest of what is kept, one comes in and one goes out."""
+        return 2 * self.largest
 
     def bytes(self, recompute: bool) -> int:
         """What is held at once: of recomputed blocks their inputs, and the inside of one of them."""
@@ -112,8 +119,12 @@ def operations(recipe: PretrainRecipe, architecture: Architecture, tokens: int, 
     return Operations(once, float(backward.get_total_flops()), again)
 
 
-def activations(recipe: PretrainRecipe, architecture: Architecture, rows: int, tokens: int) -> int:
-    """Bytes kept for the backward pass of so many pictures and captions, put through the towers at once."""
+def activations(recipe: PretrainRecipe, architecture: Architecture, rows: int, tokens: int) -> tuple[int, int]:
+    """Bytes kept for the backward pass of so many pictures and captions, put through the towers at once.
+
+    Returns:
+        What is kept, and beside it `Kept.passing`.
+    """
     with FakeTensorMode():
         towers = _towers(recipe, architecture)
         own = {_place(value) for value in (*towers.parameters(), *towers.buffers())}
@@ -122,7 +133,7 @@ def activations(recipe: PretrainRecipe, architecture: Architecture, rows: int, t
         with torch.autocast("cpu", torch.bfloat16, enabled=half), _keeping(towers, own) as kept:
             made = towers(**inputs)
         del made
-    return kept.bytes(recipe.model.recompute)
+    return kept.bytes(recipe.model.recompute), kept.passing
 
 
 def loss_bytes(width: int, rows: int) -> int:
@@ -178,12 +189,14 @@ def _keeping(module: nn.Module, own: set[int]) -> Iterator[Kept]:
 
     def pack(value: Tensor) -> Tensor:
         alive.append(value)  # so that no other storage takes its place
+        size = value.untyped_storage().nbytes()
         if _place(value) not in seen:
             seen.add(_place(value))
+            kept.largest = max(kept.largest, size)
             if inside:
-                kept.inside[-1] += value.untyped_storage().nbytes()
+                kept.inside[-1] += size
             else:
-                kept.outside += value.untyped_storage().nbytes()
+                kept.outside += size
         return value
 
     def enter(block: nn.Module, given: tuple[Tensor, ...]) -> None:

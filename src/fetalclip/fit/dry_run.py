@@ -186,7 +186,7 @@ def _measured(
     pictures = max(1, min(_PICTURES[device], shape.rows, int(_SECONDS / _PASSES / guess)))
     if _PASSES * guess > _SECONDS:
         return peak, None, f"a step of one picture would take {guess:.0f} s: none was done"
-    kept = counting.activations(recipe, shape.architecture, pictures, shape.tokens)
+    kept = sum(counting.activations(recipe, shape.architecture, pictures, shape.tokens))
     counted = 4 * (sum(parameters.all.values()) + 3 * sum(parameters.trained.values())) + kept
     there = _memory_there(recipe) * MB
     if there and counted > there / 2:

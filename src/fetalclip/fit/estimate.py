@@ -76,6 +76,7 @@ def memory_mb(shape: Shape, parameters: Parameters, base: float) -> dict[str, fl
     every, trained = sum(parameters.all.values()), sum(parameters.trained.values())
     weights = (every + parameters.buffers) * _FLOAT
     side = recipe.model.image_size
+    kept, passing = counting.activations(recipe, shape.architecture, shape.rows, shape.tokens)
     found = {
         "process": base * MB,
         "weights": weights,
@@ -83,7 +84,8 @@ def memory_mb(shape: Shape, parameters: Parameters, base: float) -> dict[str, fl
         "gradients_sent": trained * _FLOAT if shape.processes > 1 else 0,
         "optimiser": 2 * trained * _FLOAT,
         "average": weights if recipe.optim.ema else 0,
-        "activations": counting.activations(recipe, shape.architecture, shape.rows, shape.tokens),
+        "activations": kept,
+        "passing": passing,
         "loss": counting.loss_bytes(shape.architecture.embed_dim, recipe.optim.batch),
         "batches": _PREFETCHED * recipe.optim.accumulate * shape.share * side**2 * _FLOAT,
     }
@@ -92,7 +94,7 @@ def memory_mb(shape: Shape, parameters: Parameters, base: float) -> dict[str, fl
 
 def base_mb(shape: Shape, parameters: Parameters, measured: StepSpeed) -> float:
     """MB of the process without the training: what a measured step held beyond what is counted of it."""
-    activations = counting.activations(shape.recipe, shape.architecture, measured.pictures, shape.tokens) / MB
+    activations = sum(counting.activations(shape.recipe, shape.architecture, measured.pictures, shape.tokens)) / MB
     every, trained = sum(parameters.all.values()) + parameters.buffers, sum(parameters.trained.values())
     counted = (every + 3 * trained) * _FLOAT / MB + activations
     return max(0.0, measured.peak_mb - counted)

@@ -108,6 +108,9 @@ class PairBatches(Dataset[list[PairBatch]]):
         numbers = range(first, len(self))
         if not workers:
             return map(self.__getitem__, numbers)
+        self.pairs.order(
+            self.recipe.seed, min(first // self.steps, self.recipe.optim.epochs - 1)
+        )  # what to fetch first
         # spawn: a forked child of a process that has run torch may hang
         loader = DataLoader(
             self, batch_size=None, sampler=numbers, num_workers=workers, multiprocessing_context="spawn"

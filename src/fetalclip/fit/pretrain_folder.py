@@ -88,7 +88,7 @@ def open_sides(recipe: PretrainRecipe, cache: Path | None = None, drawn: int = 0
     options: dict[str, Any] = {"side": side, "overlay": data.overlay, "buffer": data.buffer, "cache": cache}
     train = open_pairs(data.train, "train", **options)
     if data.validate:
-        return Sides(train, open_pairs(data.validate, "val", **options))
+        return Sides(train, open_pairs(data.validate, "val", whole=True, **options))
     try:
         return Sides(train, open_pairs(data.train, "val", **options))
     except DataMissing:

@@ -1,0 +1,234 @@
+"""A pretraining: what is kept, what stops it, what it is resumed with, and that many processes do what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from paired import Bars, small
+
+from fetalclip.errors import BadCheckpoint, BadValue, InputError, OutputError
+from fetalclip.fit.pretrain import Pretraining, Sides, named
+
+pytestmark = pytest.mark.usefixtures("few_words")
+SCRIPT = Path(__file__).with_name("pretrain_script.py")
+SIDES = Sides(Bars(36), Bars(12, 1000))
+
+
+def trained(out: Path, recipe=None, sides: Sides = SIDES) -> Pretraining:
+    made = Pretraining(recipe or small(), sides, out)
+    made.epochs()
+    return made
+
+
+def weights(training: Pretraining) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in training.towers.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, few_words) -> tuple[Pretraining, Path]:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    return trained(out), out
+
+
+def test_the_folder_tells_the_run(whole):
+    training, out = whole
+    told = json.loads((out / "recipe.json").read_text())
+    assert told["pairs"] == 36
+    assert told["held"] == 12
+    assert told["data"] == training.fingerprint
+    assert told["parameters"]["all"] == told["parameters"]["trained"] > 10_000
+    assert {"torch", "accelerate", "processor"} <= told["environment"].keys()
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "rate" in line]
+    assert [line["step"] for line in steps] == [2, 4, 6, 8]
+    assert all(line["gradient_norm"] > 0 and line["memory_mb"] > 50 and line["skipped"] == 0 for line in steps)
+    looks = [line for line in lines if "validation" in line]
+    assert [line["step"] for line in looks] == [4, 8]
+    assert all(line["validation"]["n"] == 12 and 0 <= line["validation"]["recall"] <= 1 for line in looks)
+    assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_best_epoch_is_chosen_by_validation(tmp_path, monkeypatch):
+    training = Pretraining(small(), SIDES, tmp_path / "run")
+    scores = iter([0.7, 0.4])
+    monkeypatch.setattr(training.held, "choice", lambda found: next(scores))
+    training.epochs()
+    last = weights(training)
+    assert training.take_best() == 1
+    assert any(not torch.equal(value, last[name]) for name, value in weights(training).items())
+    kept = replace(small(), watch=replace(small().watch, keep="last"))
+    again = Pretraining(kept, SIDES, tmp_path / "run")
+    assert again.take_best() == 2
+    assert all(torch.equal(value, last[name]) for name, value in weights(again).items())
+
+
+def test_the_average_is_what_is_validated(tmp_path):
+    training = trained(tmp_path / "run", small(ema=0.9))
+    own, mean = weights(training), dict(training.average.module.state_dict())
+    assert any(not torch.equal(value, mean[name]) for name, value in own.items())
+    assert training.model is training.average.module.model
+
+
+def test_a_locked_tower_stays_as_it_was(tmp_path):
+    recipe = replace(small(), model=replace(small().model, lock_image=-1))
+    training = Pretraining(recipe, SIDES, tmp_path / "run")
+    before = weights(training)
+    training.epochs()
+    after = weights(training)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not any(name.startswith("model.visual.") for name in changed)
+    assert any(name.startswith("model.text.") for name in changed)
+    assert "model.logit_scale" in changed
+
+
+class Stopped(Exception):
+    """The power went."""
+
+
+def stop_at(training: Pretraining, number: int) -> None:
+    step = training.step
+
+    def until(batch, now):
+        if now == number:
+            raise Stopped
+        return step(batch, now)
+
+    training.step = until
+
+
+def test_a_run_stopped_in_an_epoch_goes_on_at_its_step(tmp_path, whole):
+    recipe = replace(small(), watch=replace(small().watch, checkpoint_steps=3))
+    stopped = Pretraining(recipe, SIDES, tmp_path / "run")
+    stop_at(stopped, 7)
+    with pytest.raises(Stopped):
+        stopped.epochs()
+    torch.manual_seed(99)  # another process, another random state
+    again = Pretraining(recipe, SIDES, tmp_path / "run")
+    assert (again.epoch, again.place) == (1, 2)
+    again.epochs()
+    assert all(torch.equal(value, weights(whole[0])[name]) for name, value in weights(again).items())
+
+
+def test_what_only_watches_may_change_and_the_rest_may_not(tmp_path):
+    out = tmp_path / "run"
+    trained(out, small(epochs=1))
+    other = replace(small(epochs=1), watch=replace(small().watch, log_steps=1))
+    assert Pretraining(other, SIDES, out).done
+    with pytest.raises(BadCheckpoint, match="another recipe"):
+        Pretraining(small(epochs=2), SIDES, out)
+    with pytest.raises(BadCheckpoint, match="other data"):
+        Pretraining(small(epochs=1), Sides(Bars(36, first=5), SIDES.held), out)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(tmp_path):
+    training = Pretraining(small(), SIDES, tmp_path / "run")
+    objective = training.objective
+
+    def broken(outputs, batch):
+        return objective(outputs, batch) * (torch.nan if training.number == 5 else 1)
+
+    training.objective = broken
+    with pytest.raises(BadValue, match=r"not finite in step 6; the last good checkpoint is .*checkpoint.pt"):
+        training.epochs()
+    assert Pretraining(small(), SIDES, tmp_path / "run").number == 4
+
+
+def test_few_unreadable_pairs_are_counted_and_named_and_many_stop_the_run(tmp_path):
+    some = Sides(Bars(36, broken=frozenset({3, 11})), SIDES.held)
+    training = trained(tmp_path / "some", sides=some)
+    assert set(training.bad) <= {"bar 3", "bar 11"}
+    assert training.bad
+    assert Pretraining(small(), some, tmp_path / "some").bad == training.bad  # they stand in the checkpoint
+    many = Sides(Bars(36, broken=frozenset(range(0, 36, 3))), SIDES.held)
+    with pytest.raises(InputError, match=r"pairs that cannot be read \(bar .* data.max_bad"):
+        trained(tmp_path / "many", sides=many)
+
+
+def test_names_are_told_once_and_not_all():
+    assert named(["b", "a", "b"]) == "a, b"
+    assert named([f"{i:03}" for i in range(50)]).endswith("and 30 more")
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    training = Pretraining(small(), SIDES, tmp_path / "run")
+    end = training._end_epoch
+
+    def fill(*, limit=20_000):
+        if training.epoch == 1:  # from here on no file may grow beyond this
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        end()
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    training._end_epoch = fill
+    try:
+        with pytest.raises(OutputError, match=r"cannot be written .*of an earlier step is whole"):
+            training.epochs()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    again = Pretraining(small(), SIDES, tmp_path / "run")
+    assert again.number == 4
+    again.epochs()
+    assert not list((tmp_path / "run").glob(".*part*"))
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path):
+    out = tmp_path / "run"
+    trained(out, small(epochs=1))
+    file = out / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(BadCheckpoint, match="cannot be read"):
+        Pretraining(small(epochs=1), SIDES, out)
+
+
+def port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
+
+
+def spread(out: Path, *words: str, processes: int = 2) -> None:
+    """The script on several gloo processes of this machine."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port()}
+    env |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "ACCELERATE_USE_CPU": "true"}
+    call = [sys.executable, str(SCRIPT), str(out), *words]
+    runs = [
+        subprocess.Popen(
+            call,
+            env={**env, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(processes)
+    ]
+    told = [run.communicate(timeout=300) for run in runs]
+    assert [run.returncode for run in runs] == [0] * processes, told[0][1][-3000:] + told[-1][1][-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [(), ("chunk=3", "targets=true", "ema=0.9", "accumulate=2")], ids=["plain", "whole"])
+def test_two_processes_train_as_one_does(tmp_path, words):
+    spread(tmp_path / "two", *words)
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "one"), *words], check=True, capture_output=True)
+    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("one", "two"))
+    assert one["epoch"] == two["epoch"] == 2
+    for name, value in one["towers"].items():
+        assert torch.allclose(two["towers"][name], value, rtol=1e-3, atol=2e-5), name
+    logs = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("one", "two")]
+    assert len(logs[0]) == len(logs[1])  # one of the two writes
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_with_one(tmp_path):
+    spread(tmp_path / "run", "epochs=1")
+    recipe = replace(small(epochs=1), watch=replace(small().watch, log_steps=1, checkpoint_steps=3))
+    assert Pretraining(recipe, SIDES, tmp_path / "run").done  # the same batches, so the number of processes may change
