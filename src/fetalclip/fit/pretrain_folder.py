@@ -51,6 +51,7 @@ def pretrain(recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = 
         say(f"{len(sides.train)} pairs to train on, {held} to choose by")
     training.epochs()
     training.together()
+    training.accelerator.end_training()  # trackers are closed, and the processes part
     if not training.main:
         return out / MODEL
     if training.bad:
