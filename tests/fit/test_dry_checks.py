@@ -9,8 +9,8 @@ from fetalclip.fit.dry_checks import check_reading, check_room, check_teacher
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
 
 
-@pytest.mark.parametrize(("peak", "there", "ok"), [(900, 1000, True), (950, 1000, False), (950, 0, None)])
-def test_memory_leaves_a_tenth(peak, there, ok):
+@pytest.mark.parametrize(("peak", "there", "ok"), [(900, 1000, True), (1001, 1000, False), (950, 0, None)])
+def test_memory_and_disk_are_large_enough(peak, there, ok):
     found = check_room({"peak": peak}, there, {"needed": 5}, 10)
     assert [check.ok for check in found] == [ok, True]
     assert check_room({"peak": peak}, there, {"needed": 11}, 10)[1].ok is False

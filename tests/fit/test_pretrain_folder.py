@@ -83,6 +83,21 @@ def test_data_that_is_not_there_is_told(tmp_path, drawn_shards):
         open_sides(replace(recipe, data=replace(recipe.data, train=str(drawn_shards), overlay="keep")))
 
 
+def test_a_patient_in_both_tables_is_refused(tmp_path, drawn_table):
+    header, *rows = drawn_table.read_text().splitlines()
+    folder = drawn_table.parent
+    other = folder / "other.csv"
+    try:
+        other.write_text("\n".join([header, rows[0].replace(",train,", ",val,"), *rows[4::5]]) + "\n")
+        recipe = small()
+        data = replace(recipe.data, train=str(drawn_table), validate=str(other))
+        with pytest.raises(BadRecipe, match="in both"):
+            open_sides(replace(recipe, data=data))
+        assert open_sides(replace(recipe, data=replace(data, allow_leaks=True))).held is not None
+    finally:
+        other.unlink(missing_ok=True)
+
+
 def test_a_folder_with_a_run_is_not_written_over(tmp_path, drawn_shards):
     recipe = small(epochs=1)
     recipe = replace(recipe, data=replace(recipe.data, train=str(drawn_shards)))

@@ -9,7 +9,6 @@ from fetalclip.cli.output import printable, table
 
 _MARK = {True: "ok", False: "NO", None: "?"}
 _MEMORY = {
-    "process": "process without it",
     "weights": "weights",
     "gradients": "gradients",
     "gradients_sent": "gradients sent",
@@ -19,6 +18,8 @@ _MEMORY = {
     "passing": "on the way back",
     "loss": "loss",
     "batches": "batches of pictures",
+    "fragments": "between blocks (assumed)",
+    "process": "process without it",
     "peak": "together",
 }
 

@@ -13,8 +13,6 @@ from fetalclip.fit.estimate import Shape
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.models.tokenizer import Tokenizer
 
-SPARE = 1.1  # of a process's memory: an allocator cannot use all of it
-
 
 @dataclass(frozen=True)
 class Check:
@@ -82,7 +80,7 @@ def check_recipe(shape: Shape, tokenizer: Tokenizer, longest: int, steps: Mappin
 
 def check_room(memory: Mapping[str, float], memory_there: float, disk: Mapping[str, float], free: float) -> list[Check]:
     """Whether memory and disk are large enough; MB, 0 where it is not known."""
-    fits = memory["peak"] * SPARE <= memory_there if memory_there else None
+    fits = memory["peak"] <= memory_there if memory_there else None
     there = f"of {memory_there / 1000:.1f}" if memory_there else "; the machine's is not told (planned.memory_gb)"
     return [
         Check("memory", fits, f"{memory['peak'] / 1000:.2f} GB {there}{' GB' if memory_there else ''}"),

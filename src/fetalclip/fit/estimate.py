@@ -14,6 +14,7 @@ from fetalclip.models.pair import Architecture
 
 MB = 1e6
 _FLOAT = 4  # bytes: weights, gradients and AdamW's two means are float32 at every precision
+FRAGMENTS = 0.1  # of what is counted: room between blocks that an allocator cannot use; assumed
 _PREFETCHED = 3  # batches of pictures in memory: the one trained on and those read ahead
 GPU_CONTEXT_MB = 600.0  # of a CUDA process before it does anything; assumed
 
@@ -78,7 +79,6 @@ def memory_mb(shape: Shape, parameters: Parameters, base: float) -> dict[str, fl
     side = recipe.model.image_size
     kept, passing = counting.activations(recipe, shape.architecture, shape.rows, shape.tokens)
     found = {
-        "process": base * MB,
         "weights": weights,
         "gradients": trained * _FLOAT,
         "gradients_sent": trained * _FLOAT if shape.processes > 1 else 0,
@@ -89,6 +89,7 @@ def memory_mb(shape: Shape, parameters: Parameters, base: float) -> dict[str, fl
         "loss": counting.loss_bytes(shape.architecture.embed_dim, recipe.optim.batch),
         "batches": _PREFETCHED * recipe.optim.accumulate * shape.share * side**2 * _FLOAT,
     }
+    found |= {"fragments": FRAGMENTS * sum(found.values()), "process": base * MB}
     return {**{name: value / MB for name, value in found.items()}, "peak": sum(found.values()) / MB}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from fetalclip.optional import require
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+T = TypeVar("T")
 _ACCELERATE = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -57,6 +58,14 @@ def settle() -> None:
     from accelerate import PartialState
 
     PartialState(cpu=not torch.cuda.is_available())
+
+
+def joined(own: list[T]) -> list[T]:
+    """The lists of all processes, one after the other, in the order of the processes."""
+    from accelerate.utils import gather_object
+
+    found: list[T] = gather_object(own)
+    return found
 
 
 def seed_all(seed: int) -> None:
