@@ -9,7 +9,6 @@ import pytest
 from fetalclip.cli import main
 from fetalclip.cli.dry_run import lines
 
-
 SMALL = ("model.vit.layers=1", "model.text.layers=1", "optim.batch=16")
 
 
