@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fetalclip.clinical.captions import Facts
 from fetalclip.clinical.sampling import texts as caption_texts
@@ -14,6 +16,7 @@ from fetalclip.fit import loop
 from fetalclip.fit.corpus import NO_ANATOMY, NOT_ULTRASOUND, Corpus, Item
 from fetalclip.fit.recipe import DataRecipe, ModelRecipe, OptimRecipe, Recipe
 from fetalclip.models.text import TextConfig
+from fetalclip.phantom import draw
 
 SIDE = 40
 
@@ -71,3 +74,38 @@ def recipe() -> Recipe:
 def quick(monkeypatch) -> None:
     """Learn the vocabulary from a few captions."""
     monkeypatch.setattr(loop, "caption_texts", lambda count, seed: caption_texts(min(count, 300), seed))
+
+
+@pytest.fixture(scope="module")
+def few_words():
+    """Let a pretraining learn its vocabulary from a few captions."""
+    from fetalclip.fit import towers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(towers, "CAPTIONS", 300)
+        yield
+
+
+@pytest.fixture(scope="session")
+def drawn_table(tmp_path_factory) -> Path:
+    """A table of forty simulated planes, every fifth for validation."""
+    folder = tmp_path_factory.mktemp("drawn")
+    lines = ["path,dataset,group,split,plane,mm_per_pixel"]
+    for seed in range(40):
+        plane = KNOWN[seed % len(KNOWN)]
+        frame = draw(plane, seed, profile="train").frame
+        Image.fromarray(frame.gray).save(folder / f"{seed:02}.png")
+        spacing = frame.mm_per_pixel[0] if frame.mm_per_pixel else ""
+        lines.append(f"{seed:02}.png,simulated,s{seed},{'val' if seed % 5 == 4 else 'train'},{plane},{spacing}")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    return folder / "table.csv"
+
+
+@pytest.fixture(scope="session")
+def drawn_shards(drawn_table) -> Path:
+    """The same as shards of eight, for towers that see 32 pixels."""
+    from fetalclip.cli import main
+
+    out = drawn_table.parent / "shards"
+    assert main(["data", "shards", str(drawn_table), "-o", str(out), "--image-size", "32", "--per-shard", "8"]) == 0
+    return out

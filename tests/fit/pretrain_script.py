@@ -17,7 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 def pairs_run(out: Path, source: str, changes: dict[str, str]) -> None:
     from paired import Bars, small
 
+    from fetalclip.fit import towers
     from fetalclip.fit.pretrain import Pretraining, Sides
+
+    towers.CAPTIONS = 300
 
     kind = changes.pop("kind", "vit")
     values = {name: type(getattr(small().optim, name))(value) for name, value in changes.items()}

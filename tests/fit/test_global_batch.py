@@ -32,7 +32,8 @@ from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.vit import ViTConfig
 
-BATCH, CHUNK, STEPS, SIDE = 10, 3, 20, 64  # chunks of 3, 3, 3 and 1; of one of two processes, 3 and 2
+BATCH, STEPS, SIDE = 10, 20, 64
+ALONE, CHUNK = 4, 2  # chunks of 4, 4 and 2; of one of two processes 2, 2 and 1
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def run(case: Case, accelerator: Accelerator | None = None, order: Tensor | None
     """
     own = Both(case).to(case.dtype)
     module = own if accelerator is None else accelerator.prepare_model(own)
-    optimiser = torch.optim.AdamW(own.parameters(), lr=case.rate, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1)
+    parts = [p for p in own.parameters() if p.ndim], [p for p in own.parameters() if not p.ndim]
+    groups = [{"params": part, "weight_decay": decay} for part, decay in zip(parts, (0.1, 0.0), strict=True)]
+    optimiser = torch.optim.AdamW(groups, lr=case.rate, betas=(0.9, 0.98), eps=1e-6)
     for number in range(max(1, case.steps) * case.batches):
         begins, ends = number % case.batches == 0, (number + 1) % case.batches == 0
         if begins:
@@ -150,7 +153,9 @@ def run(case: Case, accelerator: Accelerator | None = None, order: Tensor | None
             backward(accelerator, module, part, partial(loss, case), case.chunk, last=ends)
         if case.steps and ends:
             optimiser.step()
-    return {n: (p if case.steps else p.grad).detach().clone() for n, p in own.named_parameters() if p.grad is not None}
+    if case.steps:
+        return {name: p.detach().clone() for name, p in own.named_parameters()}
+    return {name: p.grad.clone() for name, p in own.named_parameters() if p.grad is not None}
 
 
 def joined(case: Case, module: Both, whole: dict[str, Tensor], order: Tensor) -> Tensor:
@@ -225,7 +230,7 @@ def bound(case: Case) -> float:
 
 @pytest.mark.parametrize("case", GRADIENTS, ids=str)
 def test_chunks_give_the_gradient_of_the_joined_batch(case, accelerator):
-    found, wanted = run(replace(case, chunk=CHUNK), accelerator), run(case)
+    found, wanted = run(replace(case, chunk=ALONE), accelerator), run(case)
     assert len(found) > 60
     assert worst(apart(found, wanted)) < (1e-5, "")
 
@@ -253,7 +258,7 @@ def test_after_twenty_steps_the_parameters_agree(of_two, accelerator):
             wanted = run(replace(case, chunk=0))
             some = [process[case] for process in of_two]
             if case.chunk and case.tower == "vit":
-                some.append(run(case, accelerator))
+                some.append(run(replace(case, chunk=ALONE), accelerator))
             for found in some:
                 assert worst(apart(found, wanted, key_bias=case.double)) < (bound(case), ""), case
 
@@ -267,9 +272,9 @@ def test_the_processes_hold_the_same_parameters_to_the_bit(of_two):
 @pytest.mark.slow
 def test_the_compact_tower_in_float32_drifts_no_further_than_by_the_order_of_its_rows(accelerator):
     """At the rate of a start from nothing it passes corners of ReLU6, and no order of summing is the right one."""
-    case = Case("compact", "clip", False, steps=STEPS)
+    case = Case("compact", "clip", False, steps=5)
     wanted = run(case)
-    chunked = apart(run(replace(case, chunk=CHUNK), accelerator), wanted, key_bias=False)
+    chunked = apart(run(replace(case, chunk=ALONE), accelerator), wanted, key_bias=False)
     turned = apart(run(case, order=torch.arange(BATCH).flip(0)), wanted, key_bias=False)
     assert statistics.median(chunked.values()) < 4 * statistics.median(turned.values())
 

@@ -89,3 +89,13 @@ def test_a_killed_run_ends_bit_equal(tmp_path, words):
     finished(tmp_path / "broken", words)
     assert min(seen) < steps_logged(tmp_path / "whole"), "every kill came too late to matter"
     compare(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_a_killed_run_from_shards_ends_bit_equal(tmp_path, drawn_shards):
+    words = ["--source", str(drawn_shards), "epochs=3"]
+    finished(tmp_path / "whole", words)
+    rng = random.Random(6)
+    for _ in range(KILLS):
+        killed(tmp_path / "broken", words, rng)
+    finished(tmp_path / "broken", words)
+    compare(tmp_path / "whole", tmp_path / "broken")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetalclip.fit.objectives import contrastive, rivalry, sizing, supervised
+from fetalclip.fit.objectives import (
+    SIGMOID_BIAS,
+    SIGMOID_SCALE,
+    contrastive,
+    rivalry,
+    sigmoid,
+    sizing,
+    supervised,
+)
 
 
 def vectors(n: int, seed: int, dim: int = 6) -> torch.Tensor:
@@ -170,3 +180,55 @@ def test_pictures_without_a_size_and_texts_that_fit_none_count_for_nothing():
     nothing_known = sizing(images, texts, scale(), torch.zeros(4, 3, dtype=torch.float64))
     assert nothing_known.item() == 0
     assert not torch.autograd.grad(nothing_known, images)[0].any()
+
+
+def bias(value: float = -3.0) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+@given(st.integers(1, 6), st.integers(0, 3), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_the_sigmoid_loss_is_that_of_a_plain_double_loop(n, more, seed):
+    rng = torch.Generator().manual_seed(seed)
+    images, texts = vectors(n, seed), vectors(n + more, seed + 1)
+    positive = torch.rand(n, n + more, generator=rng) < 0.3
+    unknown = torch.rand(n, n + more, generator=rng) < 0.2
+    wanted = 0.0
+    for i in range(n):
+        for j in range(n + more):
+            z = 1 if positive[i, j] else -1
+            logit = 8.0 * float(images[i].detach() @ texts[j].detach()) - 3.0
+            wanted += 0.0 if unknown[i, j] else math.log(1 + math.exp(-z * logit)) / n
+    found = sigmoid(images, texts, scale(), bias(), positive, unknown)
+    assert found.item() == pytest.approx(wanted, abs=1e-9)
+
+
+def test_the_sigmoid_loss_of_own_captions_is_as_published():
+    """The pseudocode of Zhai et al. 2023, algorithm 1, with its starts."""
+    images, texts = vectors(5, 1), vectors(5, 2)
+    logits = images @ texts.T * math.exp(math.log(10)) - 10
+    wanted = -F.logsigmoid((2 * torch.eye(5) - 1) * logits).sum() / 5
+    found = sigmoid(images, texts, scale(SIGMOID_SCALE), bias(SIGMOID_BIAS), torch.eye(5).bool(), nothing(5, 5))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-9)
+
+
+def test_unknown_pairs_have_no_gradient_in_the_sigmoid_loss():
+    images, texts = vectors(3, 1), vectors(4, 2)
+    unknown = nothing(3, 4)
+    unknown[1] = unknown[:, 2] = True
+    loss = sigmoid(images, texts, scale(), bias(), torch.eye(3, 4, dtype=torch.bool), unknown)
+    ours, theirs = torch.autograd.grad(loss, (images, texts))
+    assert not ours[1].any()
+    assert not theirs[2].any()
+    assert ours[[0, 2]].any(dim=1).all()
+    assert theirs[[0, 1, 3]].any(dim=1).all()
+
+
+def test_the_sigmoid_loss_stays_finite_far_out():
+    one = torch.ones(1, 1, requires_grad=True)
+    for truth in (True, False):
+        loss = sigmoid(
+            one, torch.ones(1, 1), torch.tensor(1e4), bias(0.0).float(), torch.tensor([[truth]]), nothing(1, 1)
+        )
+        assert torch.isfinite(loss)
+        assert torch.isfinite(torch.autograd.grad(loss, one)[0]).all()

@@ -17,7 +17,7 @@ from fetalclip.fit.towers import build_towers
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
+def tokenizer(few_words):
     return build_towers(small())[0]
 
 

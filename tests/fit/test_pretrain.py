@@ -18,6 +18,7 @@ from paired import Bars, small
 from fetalclip.errors import BadCheckpoint, BadValue, InputError, OutputError
 from fetalclip.fit.pretrain import Pretraining, Sides, named
 
+pytestmark = pytest.mark.usefixtures("few_words")
 SCRIPT = Path(__file__).with_name("pretrain_script.py")
 SIDES = Sides(Bars(36), Bars(12, 1000))
 
@@ -33,7 +34,7 @@ def weights(training: Pretraining) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> tuple[Pretraining, Path]:
+def whole(tmp_path_factory, few_words) -> tuple[Pretraining, Path]:
     out = tmp_path_factory.mktemp("runs") / "whole"
     return trained(out), out
 

@@ -127,3 +127,34 @@ def test_freeze_keeps_the_stem_and_the_first_blocks(blocks):
     assert frozen == stem | {f"blocks.{i}" for i in range(blocks)}
     assert tower.proj.weight.requires_grad
     assert tower.head.weight.requires_grad
+
+
+def test_without_seeds_no_branch_is_skipped():
+    torch.manual_seed(0)
+    tower, x = EfficientNetLite(LiteConfig(), 8), torch.randn(3, 3, 64, 64)
+    plain, names = tower(x), set(tower.state_dict())
+    tower.drop_path = 0.6
+    assert torch.equal(tower(x), plain)
+    assert set(tower.state_dict()) == names
+    assert not torch.equal(tower(x, torch.arange(3)), plain)
+
+
+def test_a_picture_and_its_seed_skip_the_same_branches_in_any_batch():
+    torch.manual_seed(0)
+    tower, seeds = EfficientNetLite(LiteConfig(), 8).double(), torch.arange(6)
+    tower.drop_path = 0.6
+    x = torch.randn(6, 3, 64, 64, dtype=torch.float64)
+    whole, order = tower(x, seeds), torch.tensor([4, 1, 5])
+    torch.testing.assert_close(tower(x[order], seeds[order]), whole[order], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(tower(x[2:3], seeds[2:3]), whole[2:3], rtol=1e-12, atol=1e-12)
+
+
+def test_only_what_is_added_to_an_input_can_be_skipped():
+    torch.manual_seed(0)
+    same, other, x = InvertedResidual(8, 8, 3, 1, 6), InvertedResidual(8, 9, 3, 1, 6), torch.randn(3, 8, 5, 5)
+    path = torch.tensor([0.0, 1.0, 2.0])
+    y, plain = same(x, path), same(x)
+    assert torch.equal(y[0], x[0])
+    assert torch.equal(y[1], plain[1])
+    torch.testing.assert_close(y[2], 2 * plain[2] - x[2])
+    assert torch.equal(other(x, path), other(x))

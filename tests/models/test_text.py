@@ -119,3 +119,14 @@ def test_names_are_openclips(tower):
         "transformer.resblocks.2.mlp.c_fc.weight",
         "transformer.resblocks.2.mlp.c_proj.bias",
     } <= names
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 3])
+def test_freeze_keeps_both_tables_and_the_first_blocks(tower, blocks):
+    assert tower.depth == 3
+    tower.freeze(blocks)
+    held = {name for name, p in tower.named_parameters() if not p.requires_grad}
+    tables = {"token_embedding.weight", "positional_embedding"} if blocks else set()
+    inner = {n for n in dict(tower.named_parameters()) if any(f"resblocks.{i}." in n for i in range(blocks))}
+    assert held == tables | inner
+    assert len(inner) == 12 * blocks

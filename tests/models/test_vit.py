@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fetalclip.errors import BadCheckpoint, UsageError
+from fetalclip.models.drops import kept_patches
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.text import TextConfig
 from fetalclip.models.vit import VisionTransformer, ViTConfig
@@ -106,3 +107,47 @@ def test_an_impossible_architecture_is_told(part, key, value):
     data[part][key] = value
     with pytest.raises(BadCheckpoint):
         Architecture.from_dict(data)
+
+
+def test_without_seeds_nothing_is_dropped(tower):
+    x = torch.randn(4, 3, 32, 32)
+    plain, names = tower(x), set(tower.state_dict())
+    tower.drop_path, tower.patch_dropout = 0.5, 0.5
+    assert torch.equal(tower(x), plain)
+    assert torch.equal(tower.tokens(x), tower.tokens(x, None))
+    assert set(tower.state_dict()) == names
+    assert not torch.equal(tower(x, torch.arange(4)), plain)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.0), (0.0, 0.5), (0.3, 0.7)])
+def test_a_picture_and_its_seed_give_the_same_in_any_batch(tower, shares):
+    tower.drop_path, tower.patch_dropout = shares
+    tower.double()
+    x, seeds = torch.randn(6, 3, 32, 32, dtype=torch.float64), torch.arange(6)
+    whole = tower(x, seeds)
+    order = torch.tensor([4, 1, 5])
+    torch.testing.assert_close(tower(x[order], seeds[order]), whole[order], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(tower.train()(x[2:3], seeds[2:3]), whole[2:3], rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(tower(x, seeds + 6), whole)
+
+
+def test_patches_that_are_left_out_are_not_seen_and_the_others_keep_their_places(tower):
+    tower.patch_dropout = 0.5
+    x, seeds = torch.randn(3, 3, 32, 32), torch.tensor([5, 6, 7])
+    whole, part, kept = tower.tokens(x), tower.tokens(x, seeds), kept_patches(seeds, 0.5, 16)
+    assert part.shape == (3, 9, 24)
+    for i in range(3):
+        torch.testing.assert_close(part[i], whole[i][torch.cat([torch.zeros(1, dtype=torch.long), 1 + kept[i]])])
+    before, changed = tower(x, seeds), x.clone()
+    for patch in set(range(16)) - set(kept[0].tolist()):
+        row, column = 8 * (patch // 4), 8 * (patch % 4)
+        changed[0, :, row : row + 8, column : column + 8] += 5
+    assert torch.equal(tower(changed, seeds), before)
+
+
+def test_the_pair_hands_the_seeds_on(tower):
+    model = DualEncoder(Architecture(10, SMALL, TextConfig(12, 50, 16, 1, 2)))
+    model.visual.drop_path = 0.5
+    x, seeds = torch.randn(4, 3, 32, 32), torch.arange(4)
+    assert torch.equal(model.encode_image(x, False, seeds), model.visual(x, seeds))
+    torch.testing.assert_close(model.encode_image(x, seeds=seeds).norm(dim=1), torch.ones(4))

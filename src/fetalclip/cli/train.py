@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -43,13 +44,14 @@ def train(
     folder = out if out is not None else Path("runs") / path.stem
     if dry_run:
         return _dry_run(path, changes, folder, voice, as_json)
-    if not resume and folder.is_dir() and any(folder.iterdir()):
+    first = os.environ.get("RANK", "0") == "0"  # of several processes this one speaks and looks after the folder
+    if first and not resume and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
             f"--out {folder} is not empty",
             "a new folder, or --resume to go on",
             f"--out {folder}-2, or --resume",
         )
-    if resume and not folder.is_dir():
+    if first and resume and not folder.is_dir():
         raise UsageError(f"--resume, but {folder} does not exist", "the folder of a started training")
     from fetalclip import fit
     from fetalclip.settings import load_recipe, recipe_value
@@ -58,7 +60,9 @@ def train(
     loaded = load_recipe(kind, path, changes)
     files.check_folder(folder, "--out")
     with redirect_stdout(sys.stderr):  # a progress bar is talk, wherever it would go by itself
-        made = fit.perform(loaded, folder, resume=resume, say=voice.talk)
+        made = fit.perform(loaded, folder, resume=resume or not first, say=voice.talk)
+    if not first:
+        return
     if as_json:
         voice.data(json_line({"schema": "fetalclip.train/1", "recipe": path.name, "model": made}))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from fetalclip.optional import require
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+T = TypeVar("T")
 _ACCELERATE = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -45,6 +46,14 @@ def machines(pace: Pace, log_with: list[Any] | None = None) -> Accelerator:
         found = f"a training of this kind on {made.num_processes} processes"
         raise UsageError(found, "one process: only pretraining and distillation are spread", "fetalclip train RECIPE")
     return made
+
+
+def joined(own: list[T]) -> list[T]:
+    """The lists of all processes, one after the other, in the order of the processes."""
+    from accelerate.utils import gather_object
+
+    found: list[T] = gather_object(own)
+    return found
 
 
 def seed_all(seed: int) -> None:

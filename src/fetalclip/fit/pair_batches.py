@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -24,8 +25,6 @@ from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.preprocess.augment import augment
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fetalclip.models.tokenizer import Tokenizer
 
 _TRIES = 20  # pairs looked at in the stead of one that cannot be read
@@ -106,6 +105,9 @@ class PairBatches(Dataset[list[PairBatch]]):
         numbers = range(first, len(self))
         if not workers:
             return map(self.__getitem__, numbers)
+        self.pairs.order(
+            self.recipe.seed, min(first // self.steps, self.recipe.optim.epochs - 1)
+        )  # what to fetch first
         # spawn: a forked child of a process that has run torch may hang
         loader = DataLoader(
             self, batch_size=None, sampler=numbers, num_workers=workers, multiprocessing_context="spawn"
@@ -117,7 +119,7 @@ class PairBatches(Dataset[list[PairBatch]]):
         bad: list[str] = []
         drawn = [self._draw(epoch, first + i, bad) for i in range(self.share)]
         seeds = [one.seed for one in drawn]
-        stored = torch.stack([torch.from_numpy(one.pair.pixels) for one in drawn]).float().div_(255)  # (b, S, S)
+        stored = torch.from_numpy(np.stack([one.pair.pixels for one in drawn])).float().div_(255)  # (b, S, S)
         size = self.recipe.model.image_size
         pictures, scale = augment(stored, size, self.recipe.augment, seeds)
         known = [seen(one.pair.record, float(s)) for one, s in zip(drawn, scale, strict=True)]

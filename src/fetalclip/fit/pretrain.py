@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -20,6 +19,7 @@ from fetalclip.errors import InputError
 from fetalclip.fit import checkpoints, global_batch
 from fetalclip.fit.claims import diagonal, truth_table
 from fetalclip.fit.groups import lock, pair_groups
+from fetalclip.fit.machines import joined
 from fetalclip.fit.objectives import SIGMOID_BIAS, SIGMOID_SCALE, contrastive, sigmoid
 from fetalclip.fit.pace import Pace
 from fetalclip.fit.pair_batches import PairBatch, PairBatches
@@ -215,7 +215,7 @@ class Pretraining(Run):
         if self.recipe.optim.targets == "diagonal":
             table = diagonal(count)
         else:
-            table = truth_table(gather_object(batch.known), gather_object(batch.said))
+            table = truth_table(joined(batch.known), joined(batch.said))
         return table[0].to(self.accelerator.device), table[1].to(self.accelerator.device)
 
     def after_step(self) -> None:
@@ -259,7 +259,7 @@ class Pretraining(Run):
     def together(self) -> None:
         """Bring what the processes could not read to the first of them."""
         if self.accelerator.num_processes > 1:
-            found = gather_object(self.bad)
+            found = joined(self.bad)
             self.bad, self.seen = (found, self.seen) if self.main else ([], 0)
 
     def more_state(self) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fetalclip.config import MODEL_SCHEMA
+from fetalclip.data.audit import leaks
+from fetalclip.data.pairs import Pairs
 from fetalclip.data.sources import open_pairs
+from fetalclip.data.table_pairs import TablePairs
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadRecipe, DataMissing, OutputError
 from fetalclip.fit.calibrate import confidence
@@ -51,6 +54,7 @@ def pretrain(recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = 
         say(f"{len(sides.train)} pairs to train on, {held} to choose by")
     training.epochs()
     training.together()
+    training.accelerator.end_training()  # trackers are closed, and the processes part
     if not training.main:
         return out / MODEL
     if training.bad:
@@ -74,11 +78,23 @@ def open_sides(recipe: PretrainRecipe, cache: Path | None = None) -> Sides:
     options: dict[str, Any] = {"side": side, "overlay": data.overlay, "buffer": data.buffer, "cache": cache}
     train = open_pairs(data.train, "train", **options)
     if data.validate:
-        return Sides(train, open_pairs(data.validate, "val", **options))
+        held = open_pairs(data.validate, "val", whole=True, **options)
+        if not data.allow_leaks:
+            _refuse_leaks(train, held)
+        return Sides(train, held)
     try:
         return Sides(train, open_pairs(data.train, "val", **options))
     except DataMissing:
         return Sides(train, None)  # no val side: nothing is chosen, the last epoch is kept
+
+
+def _refuse_leaks(train: Pairs, held: Pairs) -> None:
+    """Of two tables: no group and no file may stand in both; shards do not tell whose pictures they hold."""
+    if not isinstance(train, TablePairs) or not isinstance(held, TablePairs):
+        return
+    if found := leaks([*train.rows, *held.rows]):
+        what = f"{len(found)} groups or files in both data.train and data.validate"
+        raise BadRecipe(what, "a patient on one side only", "fetalclip data audit, or data.allow_leaks=true")
 
 
 def write_model(training: Pretraining, epoch: int, folder: Path) -> Path:

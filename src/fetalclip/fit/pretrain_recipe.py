@@ -28,7 +28,7 @@ class PairsRecipe:
         buffer: pairs in the shuffle buffer that shards are drawn through; 0 shuffles all of them.
         workers: processes that read ahead; 0 reads in a thread.
         max_bad: share of the pairs read that may be unreadable before the run stops.
-        allow_leaks: train even if a group stands on both sides.
+        allow_leaks: train even if a group or a file stands in both tables, where ``validate`` is one of its own.
     """
 
     train: str = ""

@@ -20,6 +20,7 @@ _COLUMNS = 2
 _FIELDS: dict[str, tuple[str, ...]] = {
     "loss": ("loss", "validation.loss", "held_loss"),
     "macro F1 on validation": ("validation.macro_f1", "held_macro_f1"),
+    "true captions found, share": ("validation.recall",),
     "rate": ("rate",),
     "pictures a second": ("pictures_per_second",),
     "norm of the gradient": ("gradient_norm",),
@@ -27,7 +28,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "scale of the cosines": ("logit_scale",),
 }
 _FEET = ("step", "epoch")
-_UNSEEN = ("step", "epoch", "best", "validation.n")
+_UNSEEN = ("step", "epoch", "best", "validation.n", "validation.planes")
 
 Line = list[tuple[float, float]]
 
