@@ -108,3 +108,13 @@ def test_to_tensor_scales_and_repeats():
     levels = torch.tensor([0.0, 0.2, 1.0])[:, None]
     wanted = (levels - torch.tensor([0.5, 0.4, 0.3])) / torch.tensor([0.5, 0.25, 0.2])  # (3 pictures, 3 channels)
     torch.testing.assert_close(x, wanted[:, :, None, None].expand_as(x))
+
+
+@pytest.mark.parametrize("side", [40, 96, 150])
+def test_a_square_is_resized_on_tensors_as_by_the_letterbox(frame, side):
+    square = np.array(letterbox(frame.gray, 112)[0])
+    found = pipeline.resize(torch.from_numpy(square)[None].float() / 255, side)[0]
+    meant = letterbox(square, side)[0]
+    assert found.shape == (side, side)
+    assert np.abs(found.numpy() * 255 - meant).max() < 1.5  # Pillow rounds after each direction
+    assert pipeline.resize(found[None], side).data_ptr() == found.data_ptr()

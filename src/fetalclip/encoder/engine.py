@@ -147,15 +147,17 @@ class Encoder:
     def images(self, pictures: Sequence[Pixels]) -> Array:
         """Raw embeddings: n squares uint8 (S, S) or (S, S, 3) to (n, d) float32, not normalised."""
         parts = []
-        n = self.normalisation
         for start in range(0, len(pictures), self.batch):
-            tower = self.visual
-            x = self.tensor(pictures[start : start + self.batch])
-            raw = tower(x)
-            if n.mirror:
-                raw = (raw + tower(x.flip(-1))) / 2
-            parts.append(raw.float().cpu().numpy())
+            parts.append(self.embed(self.tensor(pictures[start : start + self.batch])).cpu().numpy())
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Raw embeddings of pictures as `tensor` makes them, (n, 3, S, S) to (n, d) float32."""
+        tower = self.visual
+        raw: Tensor = tower(images)
+        if self.normalisation.mirror:
+            raw = (raw + tower(images.flip(-1))) / 2
+        return raw.float()
 
     @torch.inference_mode()
     def token_maps(self, images: Tensor, depths: Sequence[int]) -> list[Tensor]:

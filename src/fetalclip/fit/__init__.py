@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fetalclip.fit.crossfit import train
+from fetalclip.fit.distil_recipe import DistilRecipe
 from fetalclip.fit.finetune_recipe import FinetuneRecipe
 from fetalclip.fit.heart_recipe import HeartRecipe
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECIPES",
+    "DistilRecipe",
     "FinetuneRecipe",
     "HeartRecipe",
     "PretrainRecipe",
@@ -31,6 +33,7 @@ RECIPES: dict[str, type[Any]] = {
     "heart": HeartRecipe,
     "finetune": FinetuneRecipe,
     "pretrain": PretrainRecipe,
+    "distil": DistilRecipe,
 }
 """Recipe classes by their ``objective``; every other objective is `Recipe`'s."""
 
@@ -49,6 +52,10 @@ def perform(recipe: Any, out: Path, resume: bool, say: Say) -> Path:
         from fetalclip.fit.finetune import finetune
 
         return finetune(recipe, out, resume=resume, say=say)
+    if isinstance(recipe, DistilRecipe):
+        from fetalclip.fit.distil import distil
+
+        return distil(recipe, out, resume=resume, say=say)
     if isinstance(recipe, PretrainRecipe):
         from fetalclip.fit.pretrain_folder import pretrain
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fetalclip.cards import get_card
+from fetalclip.errors import FetalclipError
+from fetalclip.fit.distil_recipe import NONE, DistilRecipe
 from fetalclip.fit.estimate import Shape
+from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.models.tokenizer import Tokenizer
 
 
@@ -21,6 +25,19 @@ class Check:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return asdict(self)
+
+
+def check_teacher(recipe: PretrainRecipe) -> list[Check]:
+    """Whether the teacher of a distillation is here; nothing of a plain pretraining."""
+    if not isinstance(recipe, DistilRecipe) or recipe.teacher.kind == NONE:
+        return []
+    if not recipe.teacher.model:
+        return [Check("teacher", False, "none is named: teacher.model=FOLDER")]
+    try:
+        card = get_card(recipe.teacher.model).require()
+    except FetalclipError as error:
+        return [Check("teacher", False, str(error))]
+    return [Check("teacher", True, f"{card.name} ({card.license}); the time and memory it takes are not counted")]
 
 
 def check_recipe(shape: Shape, tokenizer: Tokenizer, longest: int, steps: Mapping[str, int] | None) -> list[Check]:

@@ -18,7 +18,7 @@ from fetalclip.disk import free_bytes
 from fetalclip.errors import FetalclipError, InputError, NotAvailable
 from fetalclip.fit import counting, estimate
 from fetalclip.fit.counting import Operations, Parameters
-from fetalclip.fit.dry_checks import Check, check_reading, check_recipe, check_room
+from fetalclip.fit.dry_checks import Check, check_reading, check_recipe, check_room, check_teacher
 from fetalclip.fit.estimate import MB, Shape
 from fetalclip.fit.pair_batches import CaptionWriter, seed_of
 from fetalclip.fit.pretrain import Sides
@@ -105,7 +105,8 @@ def dry_run(recipe: PretrainRecipe, out: Path, say: Callable[[str], None] = prin
     disk = estimate.disk_mb(shape, parameters, look.held != 0)
     time = _time(shape, operations, steps, peak, measured)
     free = free_bytes(out) / MB
-    told = [start, _data(look), _precision(recipe), *check_recipe(shape, tokenizer, max(look.lengths), steps)]
+    told = [start, *check_teacher(recipe), _data(look), _precision(recipe)]
+    told += check_recipe(shape, tokenizer, max(look.lengths), steps)
     told += check_room(memory, _memory_there(recipe), disk, free)
     told += check_reading(look.pairs_per_second, recipe.data.workers, None if time is None else _rate(time))
     return {

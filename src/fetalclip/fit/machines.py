@@ -56,6 +56,18 @@ def joined(own: list[T]) -> list[T]:
     return found
 
 
+def settle() -> None:
+    """Put this process on its device, for what is opened before the Accelerator of its run.
+
+    Raises:
+        MissingPackage: Accelerate is not installed.
+    """
+    require("accelerate", "training", "train")
+    from accelerate import PartialState
+
+    PartialState(cpu=not torch.cuda.is_available())
+
+
 def seed_all(seed: int) -> None:
     """Start every generator of this process, so that a run that is started again is the same run."""
     random.seed(seed)

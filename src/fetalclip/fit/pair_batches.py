@@ -42,6 +42,7 @@ class PairBatch:
         numbers: (b,) int64, of the pairs in their source.
         known, said: what is known of each picture, and what its caption says.
         bad: names of pairs that could not be read; others stand in their place.
+        taught: what a teacher is told of each picture; empty without one.
     """
 
     pictures: Tensor
@@ -52,9 +53,10 @@ class PairBatch:
     known: list[Record]
     said: list[Record]
     bad: list[str] = field(default_factory=list)
+    taught: list[str] = field(default_factory=list)
 
 
-class _Draw(NamedTuple):
+class Draw(NamedTuple):
     """A pair, its number in the source, and the seed of all that is random about this draw of it."""
 
     number: int
@@ -89,6 +91,7 @@ class PairBatches(Dataset[list[PairBatch]]):
             found = f"a step of {size * recipe.optim.accumulate} pictures from {len(pairs)}"
             raise BadRecipe(found, "no more than there are", f"optim.batch={max(2, len(pairs) // 4)}")
         self.words = CaptionWriter(tokenizer, recipe)
+        self.drawn = recipe.model.image_size  # side that pictures are augmented to
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -120,15 +123,25 @@ class PairBatches(Dataset[list[PairBatch]]):
         drawn = [self._draw(epoch, first + i, bad) for i in range(self.share)]
         seeds = [one.seed for one in drawn]
         stored = torch.from_numpy(np.stack([one.pair.pixels for one in drawn])).float().div_(255)  # (b, S, S)
-        size = self.recipe.model.image_size
-        pictures, scale = augment(stored, size, self.recipe.augment, seeds)
+        pictures, scale = augment(stored, self.drawn, self.recipe.augment, seeds)
+        taught = self.taught(drawn, scale)
+        scale = scale * (self.recipe.model.image_size / self.drawn)
         known = [seen(one.pair.record, float(s)) for one, s in zip(drawn, scale, strict=True)]
         written = [self.words(one.pair, facts, one.seed) for one, facts in zip(drawn, known, strict=True)]
         ids, end = self.tokenizer([text for text, _ in written])
         said, numbers = [facts for _, facts in written], torch.tensor([one.number for one in drawn])
-        return PairBatch(pictures, torch.tensor(seeds), ids, end, numbers, known, said, bad)
+        return PairBatch(pictures, torch.tensor(seeds), ids, end, numbers, known, said, bad, taught)
 
-    def _draw(self, epoch: int, place: int, bad: list[str]) -> _Draw:
+    def taught(self, drawn: list[Draw], scale: Tensor) -> list[str]:
+        """What a teacher is told of each picture; there is none.
+
+        Args:
+            drawn: the pairs.
+            scale: (b,) pixels of the pictures made, per pixel of the pair's.
+        """
+        return []
+
+    def _draw(self, epoch: int, place: int, bad: list[str]) -> Draw:
         """A place of an epoch: its pair, or where that cannot be read another one, and its seed."""
         if self._order is None or self._order[0] != epoch:
             self._order = (epoch, self.pairs.order(self.recipe.seed, epoch))
@@ -143,7 +156,7 @@ class PairBatches(Dataset[list[PairBatch]]):
             except InputError:
                 bad.append(self.pairs.name(number))
                 continue
-            return _Draw(number, pair, seed)
+            return Draw(number, pair, seed)
         raise InputError(f"{_TRIES} pairs in a row that cannot be read, the last {bad[-1]}", "data that can be read")
 
 

@@ -129,7 +129,7 @@ class Pretraining(Run):
         betas = (optim.beta1, optim.beta2)
         self.optimiser = torch.optim.AdamW(groups, betas=betas, eps=optim.eps, fused=True)
         place, world = self.accelerator.process_index, self.accelerator.num_processes
-        self.batches = PairBatches(sides.train, recipe, self.tokenizer, place, world)
+        self.batches = self.drawing(place, world)
         self.held = None if sides.held is None else HeldPairs(sides.held, recipe, self.tokenizer)
         self.steps, self.best = self.batches.steps, -math.inf
         self._stream: Iterator[list[PairBatch]] | None = None
@@ -142,6 +142,14 @@ class Pretraining(Run):
     def build(self, model: DualEncoder) -> Towers:
         """What is trained: the pair, and what its loss needs."""
         return Towers(model, self.recipe, self.normalisation)
+
+    def drawing(self, rank: int, world: int) -> PairBatches:
+        """What a step reads, of one process of several."""
+        return PairBatches(self.sides.train, self.recipe, self.tokenizer, rank, world)
+
+    def provenance(self) -> dict[str, Any]:
+        """What the model's config tells of its training beside recipe, data and start."""
+        return {}
 
     def _averaged(self) -> AveragedModel | None:
         decay = self.recipe.optim.ema

@@ -26,9 +26,18 @@ MODEL = "model"
 _ENOUGH = 50  # held planes, below which a temperature is chance
 
 Say = Callable[[str], None]
+Opener = Callable[[Any, Path, bool, Say], Pretraining]
+"""Recipe, run folder, whether to go on, and where progress is told, to a training that is ready."""
 
 
-def pretrain(recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = print) -> Path:
+def open_training(recipe: PretrainRecipe, out: Path, resume: bool, say: Say) -> Pretraining:
+    """A plain pretraining; arguments and errors as `pretrain`."""
+    return Pretraining(recipe, open_sides(recipe, out.parent / "cache"), out, resume)
+
+
+def pretrain(
+    recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = print, opener: Opener = open_training
+) -> Path:
     """Do what a recipe says.
 
     Args:
@@ -36,6 +45,7 @@ def pretrain(recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = 
         out: run folder; ``out/model`` is the model folder that comes out.
         resume: go on with what the folder already holds.
         say: where progress is told.
+        opener: makes the training.
 
     Returns:
         The model folder.
@@ -47,11 +57,10 @@ def pretrain(recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = 
     if not resume and (out / "checkpoint.pt").is_file():
         raise OutputError(f"run folder {out} holds a run", "an empty folder", "--resume, or another --out folder")
     keep_freed_memory()
-    sides = open_sides(recipe, out.parent / "cache")
-    training = Pretraining(recipe, sides, out, resume)
+    training = opener(recipe, out, resume, say)
     if training.main:
         held = 0 if training.held is None else len(training.held)
-        say(f"{len(sides.train)} pairs to train on, {held} to choose by")
+        say(f"{len(training.sides.train)} pairs to train on, {held} to choose by")
     training.epochs()
     training.together()
     training.accelerator.end_training()  # trackers are closed, and the processes part
@@ -64,8 +73,13 @@ def pretrain(recipe: PretrainRecipe, out: Path, resume: bool = True, say: Say = 
     return write_model(training, epoch, out / MODEL)
 
 
-def open_sides(recipe: PretrainRecipe, cache: Path | None = None) -> Sides:
+def open_sides(recipe: PretrainRecipe, cache: Path | None = None, drawn: int = 0) -> Sides:
     """The two sides of a recipe's data; ``test`` is never read.
+
+    Args:
+        recipe: the recipe.
+        cache: folder for shards from the web; None for this package's own.
+        drawn: side that pictures are augmented to; 0: the tower's.
 
     Raises:
         BadRecipe: the recipe names no data.
@@ -74,7 +88,7 @@ def open_sides(recipe: PretrainRecipe, cache: Path | None = None) -> Sides:
     data = recipe.data
     if not data.train:
         raise BadRecipe("data.train is empty", "a manifest or shards", "data.train=manifest.csv")
-    side = round(recipe.model.image_size * data.store)
+    side = round((drawn or recipe.model.image_size) * data.store)
     options: dict[str, Any] = {"side": side, "overlay": data.overlay, "buffer": data.buffer, "cache": cache}
     train = open_pairs(data.train, "train", **options)
     if data.validate:
@@ -113,8 +127,9 @@ def write_model(training: Pretraining, epoch: int, folder: Path) -> Path:
     n = training.normalisation
     clip = training.tokenizer.clean is not None
     told = recipe.to_dict()
-    for name in ("train", "validate"):
-        told["data"][name] = Path(told["data"][name]).name
+    for part, name in (("data", "train"), ("data", "validate"), ("teacher", "model")):
+        if part in told:
+            told[part][name] = Path(told[part][name]).name
     start = recipe.model.start if recipe.model.start in FROM_NOTHING else Path(recipe.model.start).name
     config: dict[str, Any] = {
         "schema": MODEL_SCHEMA,
@@ -137,6 +152,7 @@ def write_model(training: Pretraining, epoch: int, folder: Path) -> Path:
             "data": {"fingerprint": training.fingerprint, "pairs": len(training.sides.train)},
             "start": start,
             "epoch": epoch,
+            **training.provenance(),
         },
         "results": {"validation": scores},
     }

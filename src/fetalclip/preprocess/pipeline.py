@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fetalclip.errors import UsageError
@@ -97,6 +98,14 @@ def to_tensor(pictures: Sequence[Pixels], mean: Sequence[float], std: Sequence[f
     full = [p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=-1) for p in pictures]
     batch = torch.from_numpy(np.stack(full)).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)  # (B, 3, S, S)
     return normalise(batch, mean, std)
+
+
+def resize(batch: Tensor, side: int) -> Tensor:
+    """Grey squares (B, S, S) in 0–1 at another side: the letterbox's antialiased bicubic, unrounded, on tensors."""
+    if batch.shape[-1] == side:
+        return batch
+    made = F.interpolate(batch[:, None], (side, side), mode="bicubic", antialias=True, align_corners=False)
+    return made[:, 0].clamp(0, 1)
 
 
 def normalise(batch: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
