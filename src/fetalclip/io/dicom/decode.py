@@ -163,7 +163,7 @@ def _ffmpeg(codec: str, data: bytes, shape: Shape, form: str) -> Samples:
 
     context = av.CodecContext.create(codec, "r")
     context.thread_count = 1
-    context.options = {"err_detect": "explode", "max_pixels": str(shape.width * shape.height)}
+    context.options = {"err_detect": "explode", "max_pixels": str((shape.width + 256) * (shape.height + 256))}
     found = [*context.decode(av.Packet(data)), *context.decode(None)]
     if len(found) != 1 or found[0].is_corrupt or (found[0].width, found[0].height) != (shape.width, shape.height):
         raise Undecodable("it is damaged")
@@ -207,7 +207,7 @@ def jpeg_frame(data: bytes) -> JpegFrame:
             samples = body[5]
             says |= bytes(body[6 : 6 + 3 * samples : 3]) in _RGB_IDS
             return JpegFrame(int.from_bytes(body[3:5]), int.from_bytes(body[1:3]), samples, body[0], says)
-        says |= (marker == 0xE0 and body[:4] == b"JFIF") or (marker == 0xEE and body[:5] == b"Adobe")
+        says |= (marker == 0xE0 and body[:4] == b"JFIF") or (marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12)
         place += 2 + max(2, length)
     raise Undecodable("it is a JPEG without a frame")
 

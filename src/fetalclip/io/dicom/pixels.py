@@ -12,6 +12,7 @@ from fetalclip.frame import Pixels
 from fetalclip.io.convert import collapse
 from fetalclip.io.dicom import values
 from fetalclip.io.dicom.decode import Samples, Undecodable
+from fetalclip.io.dicom.palette import read_palette
 from fetalclip.io.dicom.shape import PALETTE, Shape
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Converter:
         self.slope = slope[0] if slope and slope[0] else 1.0
         self.intercept = intercept[0] if intercept else 0.0
         self.tones = _window(dataset)
-        self.palette = _palette(dataset, little) if shape.photometric == PALETTE else None
+        self.palette = read_palette(dataset, little) if shape.photometric == PALETTE else None
         deep = shape.stored > 8 and shape.photometric != PALETTE and shape.samples == 1
         if deep and any(values.get(dataset, name) for name in ("ModalityLUTSequence", "VOILUTSequence")):
             self.warnings.append("a table of grey values in the header is not applied")
@@ -144,31 +145,3 @@ def _window(dataset: Dataset) -> Tones:
     if function == "LINEAR":  # a window of 1 parts black from white at centre - 0.5
         centre, width = centre - 0.5, width - 1
     return Tones(centre - width / 2, centre + width / 2, "sigmoid" if function == "SIGMOID" else "linear")
-
-
-def _palette(dataset: Dataset, little: bool) -> tuple[int, Pixels] | None:
-    """The first value that is mapped, and colours (n, 3); None where the tables are missing or damaged.
-
-    Tables of 8-bit entries may be packed or lie in words (PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6).
-    """
-    told = values.wholes(dataset, "RedPaletteColorLookupTableDescriptor")
-    if len(told) != 3 or told[2] not in (8, 16):
-        return None
-    entries, first = told[0] or 1 << 16, told[1]
-    columns = []
-    for name in ("Red", "Green", "Blue"):
-        body = values.blob(dataset, f"{name}PaletteColorLookupTableData")
-        if not 0 < entries <= 1 << 16:
-            return None
-        if len(body) >= 2 * entries:
-            words = np.frombuffer(body[: 2 * entries], "<u2" if little else ">u2")
-            columns.append(words if told[2] == 8 or int(words.max()) < 256 else words >> 8)
-        elif len(body) >= entries:
-            packed = np.frombuffer(body, np.uint8)
-            packed = packed if little or len(packed) % 2 else packed.reshape(-1, 2)[:, ::-1].reshape(-1)
-            columns.append(packed[:entries])
-        else:
-            return None
-    return first, np.stack(columns, -1).astype(np.uint8)
-
-
