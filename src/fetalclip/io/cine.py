@@ -64,6 +64,16 @@ def is_clip(source: Clip) -> bool:
     return True
 
 
+def dicom_clip(source: Clip) -> tuple[Callable[[], BinaryIO], str, str] | None:
+    """What opens a clip that is a DICOM file, its name and its label; None of another clip.
+
+    Raises:
+        UnreadableInput: it is no clip, or cannot be read.
+    """
+    name, label, form = _known(source)
+    return (lambda: _begin(source), name, label) if form == "DICOM" else None
+
+
 def read_sequence(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     rate: float,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,8 +86,7 @@ def _rle(data: bytes, shape: Shape) -> Samples:
         raise Undecodable("its table of segments is wrong")
     size = (shape.width * shape.height, 1)
     planes = [
-        np.asarray(Image.frombytes("L", size, data[start:end], "packbits", "L"))[0]
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        np.asarray(Image.frombytes("L", size, data[start:end], "packbits", "L"))[0] for start, end in pairwise(bounds)
     ]
     stacked = np.stack(planes).reshape(shape.samples, deep, shape.height, shape.width)
     bytes_last = np.ascontiguousarray(stacked.transpose(2, 3, 0, 1))  # (H, W, samples, bytes), upper byte first
@@ -120,7 +120,7 @@ def _jpegls(data: bytes, shape: Shape) -> Samples:
     _agree((told.width, told.height, told.samples), shape)
     if told.bits > shape.allocated:
         raise Undecodable("it has more bits than the header says")
-    buffer, info = jpeg_ls.decode_pixel_data(data)
+    buffer, info = jpeg_ls.decode_pixel_data(data + b"\xff\xd9")  # without an end it can search for one for ever
     values = np.frombuffer(buffer, np.uint8 if info["bits_per_sample"] <= 8 else np.uint16)
     if values.size != shape.height * shape.width * shape.samples:
         raise Undecodable("it is of another size than the header says")
@@ -161,7 +161,7 @@ def _jpeg2000(data: bytes, shape: Shape) -> Samples:
 def _ffmpeg(codec: str, data: bytes, shape: Shape, form: str) -> Samples:
     import av
 
-    context = av.CodecContext.create(codec, "r")
+    context: Any = av.CodecContext.create(codec, "r")
     context.thread_count = 1
     context.options = {"err_detect": "explode", "max_pixels": str((shape.width + 256) * (shape.height + 256))}
     found = [*context.decode(av.Packet(data)), *context.decode(None)]
@@ -201,13 +201,15 @@ def jpeg_frame(data: bytes) -> JpegFrame:
             continue
         length = int.from_bytes(data[place + 2 : place + 4])
         body = data[place + 4 : place + 2 + length]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) or marker == 0xF7:
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
             if len(body) < 6:
                 break
             samples = body[5]
             says |= bytes(body[6 : 6 + 3 * samples : 3]) in _RGB_IDS
             return JpegFrame(int.from_bytes(body[3:5]), int.from_bytes(body[1:3]), samples, body[0], says)
-        says |= (marker == 0xE0 and body[:4] == b"JFIF") or (marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12)
+        says |= (marker == 0xE0 and body[:4] == b"JFIF") or (
+            marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12
+        )
         place += 2 + max(2, length)
     raise Undecodable("it is a JPEG without a frame")
 

@@ -123,25 +123,18 @@ def read_header(begin: Opener, label: str) -> Header:
             than 128 MiB.
         OSError: it cannot be opened.
     """
-    try:
-        with values.hushed(), begin() as file:
-            guarded = Guarded(file, label)
-            guarded.seek(132 if _prefixed(guarded) else 0)
-            meta = _part(guarded, True, False, lambda tag: tag >> 16 != 2)
-            uid = values.text(meta, "TransferSyntaxUID")
-            if uid == DEFLATED:
-                data = _inflated(file, guarded.tell(), label)
-                inner, opened = Guarded(BytesIO(data), label), lambda: BytesIO(data)
-                return _header(inner, meta, uid, opened, label)
-            return _header(guarded, meta, uid, begin, label)
-    except (InputTooLarge, UnreadableInput, OSError):
-        raise
-    except RecursionError:
-        raise UnreadableInput(
-            f"the header of {label} is nested too deeply", READABLE_DICOM, "export it again"
-        ) from None
-    except Exception:  # pydicom raises what it likes, with values of the header in its texts
-        raise damaged(label) from None
+    with begin() as file:
+        try:
+            with values.hushed():
+                return _read(file, begin, label)
+        except (InputTooLarge, UnreadableInput):
+            raise
+        except RecursionError:
+            raise UnreadableInput(
+                f"the header of {label} is nested too deeply", READABLE_DICOM, "export it again"
+            ) from None
+        except Exception:  # pydicom raises what it likes, with values of the header in its texts
+            raise damaged(label) from None
 
 
 def damaged(label: str) -> UnreadableInput:
@@ -168,6 +161,17 @@ def check_class(header: Header) -> None:
             READABLE_DICOM,
             "leave it out",
         )
+
+
+def _read(file: BinaryIO, begin: Opener, label: str) -> Header:
+    guarded = Guarded(file, label)
+    guarded.seek(132 if _prefixed(guarded) else 0)
+    meta = _part(guarded, True, False, lambda tag: tag >> 16 != 2)
+    uid = values.text(meta, "TransferSyntaxUID")
+    if uid != DEFLATED:
+        return _header(guarded, meta, uid, begin, label)
+    data = _inflated(file, guarded.tell(), label)
+    return _header(Guarded(BytesIO(data), label), meta, uid, lambda: BytesIO(data), label)
 
 
 def _prefixed(guarded: Guarded) -> bool:

@@ -83,18 +83,19 @@ def _fields(dataset: Dataset) -> Iterator[tuple[int, str, str, Dataset]]:
         for tag in sorted(item.keys()):
             if (seen := seen + 1) > MAX_FIELDS:
                 return
-            kind = str(getattr(item.get_item(tag), "VR", None) or _kind(int(tag)))
+            kind = _kind(item, int(tag))
             yield int(tag), keyword_for_tag(tag), kind, item
             if kind == "SQ" and depth < MAX_DEPTH:
                 left += [(one, depth + 1) for one in _items(item, tag)]
 
 
-def _kind(tag: int) -> str:
+def _kind(item: Dataset, tag: int) -> str:
+    """The kind of a field's values, as the file or else the dictionary tells it."""
     from pydicom.datadict import dictionary_VR
 
     try:
-        return dictionary_VR(tag)
-    except KeyError:
+        return str(getattr(item.get_item(tag), "VR", None) or dictionary_VR(tag))
+    except Exception:  # damaged, or of nobody's dictionary
         return "UN"
 
 

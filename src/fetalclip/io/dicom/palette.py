@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,7 @@ def read_palette(dataset: Dataset, little: bool = True) -> tuple[int, Pixels] | 
         if column is None or len(column) != entries:
             return None
         columns.append(column)
-    table = np.stack(columns, -1)
+    table: npt.NDArray[Any] = np.stack(columns, -1)
     if bits == 16 and int(table.max()) > 255:  # some write 8-bit entries into words and call them 16
         table = table >> 8
     return first, (table & 0xFF).astype(np.uint8)

@@ -70,8 +70,7 @@ class Converter:
         if photometric == PALETTE:
             return collapse(self._coloured(samples))
         if samples.ndim == 3:
-            bytes8 = samples if self.shape.stored == 8 else samples >> max(0, self.shape.stored - 8)
-            bytes8 = bytes8.astype(np.uint8)
+            bytes8: Pixels = (samples >> max(0, self.shape.stored - 8)).astype(np.uint8)
             return collapse(ybr_to_rgb(bytes8) if photometric.startswith("YBR_FULL") else bytes8)
         grey = self._grey(samples)
         return 255 - grey if photometric == "MONOCHROME1" else grey

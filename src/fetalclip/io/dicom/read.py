@@ -102,7 +102,9 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
         for index, pixels in enumerate(_pictures(opened, name)):
             if index >= count:
                 return
-            yield Shot(index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, {"format": "DICOM"}))
+            yield Shot(
+                index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, {"format": "DICOM"})
+            )
 
     with closing(_pictures(opened, name)) as pictures:
         next(pictures)
@@ -128,9 +130,9 @@ def open_dicom(begin: Opener, label: str, spacing: Spacing = None) -> Opened:
     own = calibration(header.dataset)
     if spacing is None and own.mm_per_pixel is None:
         warnings.append(f"no millimetres per pixel: {own.reason}")
-    elif spacing is not None and own.mm_per_pixel is not None:
-        if not all(math.isclose(a, b, rel_tol=0.01) for a, b in zip(spacing, own.mm_per_pixel, strict=True)):
-            warnings.append("the millimetres per pixel that were given are not those of the file")
+    pairs = zip(spacing or (), own.mm_per_pixel or (), strict=False)
+    if not all(math.isclose(given, found, rel_tol=0.01) for given, found in pairs):
+        warnings.append("the millimetres per pixel that were given are not those of the file")
     return Opened(header, shape, spacing or own.mm_per_pixel, warnings)
 
 
@@ -172,7 +174,9 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
         for index, spans in enumerate(places.frames):
             try:
                 with values.hushed():
-                    pixels = convert(*decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little))
+                    pixels = convert(
+                        *decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
+                    )
             except FetalclipError:
                 raise
             except Exception as error:  # decoders raise what they like of a damaged stream
