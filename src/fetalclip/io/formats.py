@@ -75,7 +75,7 @@ _BARE = 3  # values in a row that a DICOM file without its preamble must begin w
 
 
 def _bare_dicom(head: bytes) -> bool:
-    """Whether a file begins with DICOM values, of group 2 or 8, in rising order and with lengths that can be."""
+    """Whether a file begins with DICOM values, first of group 2 or 8, in rising order, with lengths that can be."""
     order = "big" if head[:1] == b"\0" else "little"
     place, before = 0, 0
     for _ in range(_BARE):
@@ -88,7 +88,12 @@ def _bare_dicom(head: bytes) -> bool:
             length, place = int.from_bytes(head[place + 6 : place + 8], order), place + 8  # type: ignore[arg-type]
         else:
             length, place = int.from_bytes(head[place + 4 : place + 8], order), place + 8  # type: ignore[arg-type]
-        if group not in (2, 8) or group << 16 | element <= before or length % 2 or place + length > len(head):
+        if (
+            group not in ((2, 8) if not before else range(0x41))
+            or group << 16 | element <= before
+            or length % 2
+            or place + length > len(head)
+        ):
             return False
         before, place = group << 16 | element, place + length
     return True
