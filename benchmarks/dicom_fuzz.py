@@ -11,6 +11,7 @@ that is ended after 5 seconds for one file and given 1 GB.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -40,7 +41,7 @@ def written(syntax: str, frames: int, colour: bool, deep: bool = False) -> bytes
     """A small ultrasound picture or clip with two regions, in a syntax that is written here."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import ExplicitVRLittleEndian
 
     height, width = 48, 64
     noise = np.random.default_rng(frames + 10 * colour)
@@ -48,7 +49,7 @@ def written(syntax: str, frames: int, colour: bool, deep: bool = False) -> bytes
     pixels = (base[..., None].repeat(3, -1) if colour else base).clip(0, 255).astype(np.uint16 if deep else np.uint8)
     data = Dataset()
     data.SOPClassUID = f"1.2.840.10008.5.1.4.1.1.{'3.1' if frames > 1 else '6.1'}"
-    data.SOPInstanceUID, data.PatientName, data.PatientID = generate_uid(), "SECRET^NAME", "SECRET"
+    data.SOPInstanceUID, data.PatientName, data.PatientID = "1.2.3.4", "SECRET^NAME", "SECRET"
     data.Rows, data.Columns, data.SamplesPerPixel = height, width, 3 if colour else 1
     data.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
     data.BitsAllocated, data.BitsStored, data.HighBit = (16, 12, 11) if deep else (8, 8, 7)
@@ -205,16 +206,16 @@ _WAYS += (_field, _swapped)
 def outcome(data: bytes) -> str:
     """What reading a file comes to."""
     from fetalclip.errors import FetalclipError
-    from fetalclip.io import inspect, is_clip, read, read_cine
+    from fetalclip import io
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            seen = inspect(data, show_identifiers=True)
-            if is_clip(data):
-                read = "clip" if sum(1 for _ in read_cine(data)) else "nothing"
+            seen = io.inspect(data, show_identifiers=True)
+            if io.is_clip(data):
+                read = "clip" if sum(1 for _ in io.read_cine(data)) else "nothing"
             else:
-                read = "picture" if __import__("fetalclip.io").io.read(data).pixels.size else "nothing"
+                read = "picture" if io.read(data).pixels.size else "nothing"
         return f"{read}, with warnings" if seen.get("warnings") else read
     except FetalclipError as error:
         return f"WITH AN IDENTIFIER: {error}" if "SECRET" in str(error) else type(error).__name__
@@ -233,9 +234,11 @@ def _work(numbers: list[int], seed: int, pipe: Any) -> None:
         rng = random.Random(f"{seed} {number}")
         data = mutated(rng.choice(found), rng)
         signal.setitimer(signal.ITIMER_REAL, SECONDS)  # nobody listens: the process ends
+        faulthandler.dump_traceback_later(SECONDS - 0.5, file=sys.stderr)  # where it was
         began = time.perf_counter()
         said = outcome(data)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
         pipe.send((number, said, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
     pipe.close()
 
