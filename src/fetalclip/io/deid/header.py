@@ -124,6 +124,8 @@ class _Work:
     def _put(self, element: DataElement, keyword: str, new: Any, target: Dataset) -> None:
         name = keyword or _name(element.tag)
         if new is None:
+            if element.is_empty:
+                return
             self.done.removed[name] += 1
             self._remember(element)
             return

@@ -61,6 +61,8 @@ def raw_bytes(dataset: Dataset, tag: Any) -> bytes:
 def strings(element: DataElement) -> set[str]:
     """The strings of one element, split where a name has parts; empty for public numbers and for pixels."""
     value = element.value
+    if value is None:
+        return set()
     if isinstance(value, bytes):
         return printed(value) if element.VR in ("UN", "OB") and len(value) <= 65536 else set()
     if element.VR in NUMBERS and not element.tag.is_private:
