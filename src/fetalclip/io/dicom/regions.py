@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from fetalclip.io.stills import quiet
+from fetalclip.io.dicom.values import code, get, hushed, number, whole
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -99,9 +99,9 @@ def regions(dataset: Dataset) -> tuple[Region, ...]:
 
     Never raises: a value of another type than the standard says, missing, or not a number is one that is not told.
     """
-    with quiet():
-        size = _whole(dataset, "Columns"), _whole(dataset, "Rows")
-        items = _get(dataset, "SequenceOfUltrasoundRegions")
+    with hushed():
+        size = whole(dataset, "Columns"), whole(dataset, "Rows")
+        items = get(dataset, "SequenceOfUltrasoundRegions")
         found = []
         if isinstance(items, Iterable) and not isinstance(items, (str, bytes)):
             for item, _ in zip(items, range(MAX_REGIONS), strict=False):
@@ -148,20 +148,20 @@ def calibration(dataset: Dataset, within: Box | None = None) -> Calibration:
 
 def _region(item: Dataset, size: tuple[int | None, int | None]) -> Region:
     corners = [
-        _whole(item, f"RegionLocation{name}")
+        whole(item, f"RegionLocation{name}")
         for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")
     ]  # fmt: skip
     box, inside = _clipped(corners, size)
-    units = tuple(_code(item, f"PhysicalUnits{axis}Direction") for axis in "XY")
-    millimetres = tuple(10 * _number(item, f"PhysicalDelta{axis}") for axis in "XY")  # cm to mm
+    units = tuple(code(item, f"PhysicalUnits{axis}Direction") for axis in "XY")
+    millimetres = tuple(10 * number(item, f"PhysicalDelta{axis}") for axis in "XY")  # cm to mm
     return Region(
         box,
         inside,
-        _code(item, "RegionSpatialFormat"),
-        _code(item, "RegionDataType"),
+        code(item, "RegionSpatialFormat"),
+        code(item, "RegionDataType"),
         (units[0], units[1]),
         (millimetres[0], millimetres[1]) if units == (CENTIMETRES, CENTIMETRES) else None,
-        _code(item, "RegionFlags"),
+        code(item, "RegionFlags"),
     )
 
 
@@ -217,28 +217,3 @@ def _holds(outer: Box, inner: Box) -> bool:
 
 def _area(box: Box | None) -> int:
     return 0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _get(dataset: Dataset, keyword: str) -> Any:
-    try:
-        return dataset.get(keyword)
-    except Exception:  # pydicom decodes a value when it is asked for, and raises what it likes
-        return None
-
-
-def _number(dataset: Dataset, keyword: str) -> float:
-    value = _get(dataset, keyword)
-    try:
-        return float(value) if isinstance(value, (int, float)) else math.nan
-    except OverflowError:  # a whole number with too many digits
-        return math.nan
-
-
-def _whole(dataset: Dataset, keyword: str) -> int | None:
-    value = _number(dataset, keyword)
-    return int(value) if math.isfinite(value) and value == int(value) else None
-
-
-def _code(dataset: Dataset, keyword: str) -> int:
-    value = _whole(dataset, keyword)
-    return -1 if value is None else value
