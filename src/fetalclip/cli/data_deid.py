@@ -19,7 +19,7 @@ SCHEMA = "fetalclip.deid/1"
 RETAIN = ("device", "patient")
 
 
-def deid(  # noqa: PLR0913
+def deid(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="DICOM files, or folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A new folder, or one of the same key.")],
     key_file: Annotated[

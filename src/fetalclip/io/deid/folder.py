@@ -18,6 +18,7 @@ from fetalclip.io.deid.write import Written, deidentify
 SCHEMA = "fetalclip.deid/1"
 AUDIT = "audit.jsonl"
 MARK = "deid.json"
+_LOCK = ".deid.lock"
 
 
 class Folder:
@@ -40,22 +41,24 @@ class Folder:
 
     def __enter__(self) -> Folder:
         try:
-            self._stack.enter_context(holding(self.path / ".deid.lock", wait=False))
+            self._stack.enter_context(holding(self.path / _LOCK, wait=False))
             self._begin()
         except BlockingIOError:
-            self._stack.close()
             found = f"another run is writing {self.path}"
             raise OutputError(found, "one run for each folder", "another -o") from None
         except OSError as error:
-            self._stack.close()
+            self._close()
             raise OutputError(f"-o {self.path} cannot be written to ({error.strerror})") from None
         except BaseException:
-            self._stack.close()
+            self._close()
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
-        (self.path / ".deid.lock").unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
+        (self.path / _LOCK).unlink(missing_ok=True)
         self._stack.close()
 
     def add(self, source: Path) -> Written:
@@ -81,7 +84,7 @@ class Folder:
         if mark.is_file():
             check_key(self.path, self._key)
             return
-        others = [entry.name for entry in self.path.iterdir() if entry.name != ".deid.lock"]
+        others = [entry.name for entry in self.path.iterdir() if entry.name != _LOCK]
         if others:
             raise UsageError(f"-o {self.path} holds other files", "an empty folder, or one of 'data deid'", "-o new")
         with replacing(mark) as part:

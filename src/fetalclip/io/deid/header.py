@@ -35,7 +35,7 @@ TYPE_2 = ("AccessionNumber", "Manufacturer", "PatientBirthDate", "PatientSex", "
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _AGE = re.compile(r"\d{3}[DWMY]")
-_TEXT_VRS = frozenset("AE CS LO LT SH ST UC UT".split())
+_TEXT_VRS = frozenset(["AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"])
 _MOST_NUMBERS = 65536  # values of one element
 _MOST_COUNT = 999_999
 _TAKEN = frozenset(("number", "count", "age", "text", "items", "codes"))  # actions that take a value over as it is
@@ -200,14 +200,13 @@ class _Work:
             setattr(new, keyword, self.done.pseudonym)
         for keyword in TYPE_2:
             if keyword not in new:
-                setattr(new, keyword, None)
+                setattr(new, keyword, None if keyword in ("SeriesNumber", "InstanceNumber") else "")
         self.done.made |= {self.done.pseudonym, *map(str.strip, self.done.made)}
 
     def scrub(self) -> None:
         """Take out what was kept but holds a string that was removed elsewhere."""
         public = {*self.rules.public, *self.done.made}
-        kept = {word for word in self.done.secrets if word in self.rules.public}
-        self.done.secrets -= kept
+        self.done.secrets -= public
         _scrub(self.done.dataset, Search(self.done.secrets, public - self.texts()), self.done.removed)
 
     def texts(self) -> set[str]:

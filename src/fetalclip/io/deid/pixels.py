@@ -1,4 +1,4 @@
-"""The stored pixels of a DICOM file, frame by frame as they are: no conversion of colours, no window, no scaling."""
+"""The stored pixels of a DICOM file, frame by frame as they are: no window, no scaling, no palette applied."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fetalclip.errors import InputTooLarge, UnreadableInput
+from fetalclip.errors import FetalclipError, InputTooLarge, UnreadableInput
 from fetalclip.frame import Pixels
+from fetalclip.io.dicom.decode import decode
+from fetalclip.io.dicom.palette import read_palette
+from fetalclip.io.dicom.places import find_places
+from fetalclip.io.dicom.read import Opened, _bytes, begin_pixels
+from fetalclip.io.dicom.shape import PALETTE
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 Stored = npt.NDArray[Any]
-"""One frame: (H, W) or (H, W, 3), of the file's own integer type."""
+"""One frame: (H, W) or (H, W, 3), uint8 or uint16, the bits as they stand in the file; bits that do not count are 0."""
 
 MAX_BYTES = 1 << 30
 """Decoded pixels of one file, bytes (1 GiB)."""
 
-COLOURS = ("RGB", "YBR_FULL", "PALETTE COLOR", "MONOCHROME1", "MONOCHROME2")
-"""Photometric interpretations that are written. YBR_FULL_422 becomes YBR_FULL, those of JPEG 2000 become RGB."""
-
-_PALETTE = tuple(f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue"))
-_PLAIN = {"YBR_FULL_422": "YBR_FULL", "YBR_RCT": "RGB", "YBR_ICT": "RGB"}
+_NAMES = tuple(f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue"))
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Form:
 
     Attributes:
         width, height, frames: of the picture; frames are 1 for a still.
-        colour: one of ``COLOURS``.
-        bits: significant bits of a sample.
+        colour: photometric interpretation as it is written: RGB, YBR_FULL, PALETTE COLOR, MONOCHROME1 or 2.
+        bits: of a sample that count, the lower ones.
         signed: whether samples are signed.
-        palette: three tables of equal length, or None.
         multi: whether the file tells a number of frames.
+        palette: uint8 (n, 3) from index 0 on, or None.
     """
 
     width: int
@@ -48,116 +49,92 @@ class Form:
     bits: int
     signed: bool
     multi: bool
-    palette: tuple[npt.NDArray[np.uint16], ...] | None = None
+    palette: Pixels | None = None
 
     @property
-    def samples(self) -> int:
-        """Values of one pixel."""
-        return 3 if self.colour in ("RGB", "YBR_FULL") else 1
+    def shape(self) -> tuple[int, ...]:
+        """Of one frame."""
+        return (self.height, self.width, 3) if self.colour in ("RGB", "YBR_FULL") else (self.height, self.width)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of a sample in the file, little endian."""
-        return np.dtype(f"<{'i' if self.signed else 'u'}{1 if self.bits <= 8 else 2}")
+        """The type of a sample in the file; of a signed one too."""
+        return np.dtype("<u1" if self.bits <= 8 else "<u2")
 
     @property
     def black(self) -> int | tuple[int, int, int]:
         """The stored value that is shown darkest."""
-        low, high = (-(1 << self.bits - 1), (1 << self.bits - 1) - 1) if self.signed else (0, (1 << self.bits) - 1)
         if self.colour == "YBR_FULL":
-            return 0, 1 << self.bits - 1, 1 << self.bits - 1
+            return 0, 128, 128
         if self.palette is not None:
-            lightness = sum(table.astype(np.int64) for table in self.palette)
-            return int(np.argmin(lightness))
-        return high if self.colour == "MONOCHROME1" else 0 if self.colour == "RGB" else low
+            return int(self.palette.sum(axis=1, dtype=np.int64).argmin())
+        if self.colour == "MONOCHROME1":
+            return (1 << self.bits - self.signed) - 1
+        return 1 << self.bits - 1 if self.signed else 0  # two's complement
 
 
-def form_of(dataset: Dataset) -> Form:
-    """What the pixels of a data set are, from its header alone.
+def form_of(opened: Opened) -> tuple[Form, Stored]:
+    """What the pixels of a file are, and its first frame: only a decoder tells what colours it hands out.
 
     Raises:
-        UnreadableInput: no pixels, or a kind that is not written.
+        UnreadableInput: a kind that is not written, or the frame cannot be decoded.
         InputTooLarge: more than ``MAX_BYTES`` when decoded.
     """
-    if "PixelData" not in dataset:
-        raise UnreadableInput("the file holds no pixels", "a picture or a clip")
-    width, height = _whole(dataset, "Columns"), _whole(dataset, "Rows")
-    frames = _whole(dataset, "NumberOfFrames", 1)
-    stored, allocated = _whole(dataset, "BitsStored"), _whole(dataset, "BitsAllocated")
-    if min(width, height, frames) < 1 or allocated not in (8, 16) or not 1 <= stored <= allocated:
-        raise UnreadableInput(
-            f"{frames} frames of {width} x {height} pixels, {stored} of {allocated} bits", "frames of 8 or 16 bits"
-        )
-    told = str(dataset.get("PhotometricInterpretation", "")).strip()
-    colour = _PLAIN.get(told, told)
-    if colour not in COLOURS:
-        raise UnreadableInput("pixels of an unknown photometric interpretation", " or ".join(COLOURS))
-    signed = _whole(dataset, "PixelRepresentation", 0) == 1
-    palette = _palette(dataset) if colour == "PALETTE COLOR" else None
-    form = Form(width, height, frames, colour, stored, signed, "NumberOfFrames" in dataset, palette)
-    if form.samples == 3 and (stored != 8 or signed):
-        raise UnreadableInput(f"coloured pixels of {stored} bits", "8 bits")
-    size = width * height * frames * form.samples * form.dtype.itemsize
+    shape, label = opened.shape, opened.header.label
+    if shape.stored > 16 or (shape.samples == 3 and shape.stored != 8):
+        raise UnreadableInput(f"{label} has samples of {shape.stored} bits", "at most 16 of grey, and 8 of a colour")
+    size = shape.height * shape.width * shape.samples * shape.frames * (1 if shape.stored <= 8 else 2)
     if size > MAX_BYTES:
-        raise InputTooLarge(f"{size / 1e9:.1f} GB of pixels", f"at most {MAX_BYTES / 1e9:.1f} GB")
-    return form
+        raise InputTooLarge(f"{label} has {size / 1e9:.1f} GB of pixels", f"at most {MAX_BYTES / 1e9:.1f} GB")
+    palette = None
+    if shape.photometric == PALETTE:
+        read = read_palette(opened.header.dataset, opened.header.syntax.little)
+        if read is None:
+            raise UnreadableInput(f"{label} has colours of a palette that is damaged", "three tables")
+        first, table = read
+        palette = np.concatenate([np.repeat(table[:1], max(0, first), axis=0), table])
+    first_frame, colour = next(_decoded(opened))
+    multi = "NumberOfFrames" in opened.header.dataset
+    form = Form(shape.width, shape.height, shape.frames, colour, shape.stored, shape.signed, multi, palette)
+    return form, _stored(first_frame, opened, form)
 
 
-def frames_of(dataset: Dataset, form: Form) -> Iterator[Stored]:
+def frames_of(opened: Opened, form: Form) -> Iterator[Stored]:
     """The stored pixels, one frame after the other, each a copy that may be written to.
 
     Raises:
-        UnreadableInput: they cannot be decoded, or are others than the header says.
+        UnreadableInput: they cannot be decoded, or are not as many or not what the header says.
     """
-    from pydicom.pixels import get_decoder
-
-    try:
-        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-    except Exception:
-        raise UnreadableInput("pixels in a transfer syntax that is not decoded here", "a known one") from None
-    count = 0
-    frames = decoder.iter_array(dataset, raw=True)
-    while True:
-        try:
-            array, told = next(frames)
-        except StopIteration:
-            break
-        except Exception as error:  # a decoder raises what it likes, with whatever words
-            raise UnreadableInput(f"frame {count} cannot be decoded ({type(error).__name__})") from None
-        shape = (form.height, form.width, 3)[: 3 if form.samples == 3 else 2]
-        found = str(told.get("photometric_interpretation", ""))
-        if array.shape != shape or _PLAIN.get(found, found) != form.colour or array.dtype.itemsize > 2:
-            raise UnreadableInput(f"frame {count} is not what the header says")
-        count += 1
-        if count > form.frames:
-            break
-        yield np.array(array, dtype=form.dtype)
-    if count != form.frames:
-        raise UnreadableInput(f"{min(count, form.frames + 1)} frames or more", f"{form.frames}, as the header says")
+    for index, (samples, colour) in enumerate(_decoded(opened)):
+        if colour != form.colour or samples.shape != form.shape:
+            raise UnreadableInput(f"frame {index} of {opened.header.label} is not like the first", "frames of one kind")
+        yield _stored(samples, opened, form)
 
 
 def lightness(frame: Stored, form: Form) -> Pixels:
-    """A frame as grey levels, uint8 (H, W), for finding text in it: white on black, contrast stretched if not 8 bits."""
+    """A frame as grey levels, uint8 (H, W), for finding text: white on black, stretched if not of 8 bits."""
     if form.colour == "YBR_FULL":
         return np.ascontiguousarray(frame[..., 0])
     if form.colour == "RGB":
-        return np.asarray(frame.max(axis=2), dtype=np.uint8)  # yellow or blue letters are as light as white ones
-    levels = frame.astype(np.float32)
+        return np.ascontiguousarray(frame.max(axis=2))  # yellow or blue letters are as light as white ones
     if form.palette is not None:
-        tables = np.stack(form.palette).max(axis=0).astype(np.float32)
-        levels = tables[np.clip(frame, 0, len(tables) - 1)]
+        return np.ascontiguousarray(form.palette[np.minimum(frame, len(form.palette) - 1)].max(axis=2))
+    levels = frame.astype(np.int32)
+    if form.signed:
+        levels = np.where(levels >> form.bits - 1, levels - (1 << form.bits), levels)
     if form.colour == "MONOCHROME1":
         levels = -levels
-    if form.bits == 8 and not form.signed and form.palette is None:
-        return np.asarray(levels + (255 if form.colour == "MONOCHROME1" else 0), dtype=np.uint8)
-    low, high = float(levels.min()), float(levels.max())
-    return np.asarray((levels - low) * (255 / max(1.0, high - low)), dtype=np.uint8)
+    if form.bits == 8:
+        return np.asarray(levels - _least(form), dtype=np.uint8)
+    low, high = int(levels.min()), int(levels.max())
+    return np.asarray((levels - low) * (255 / max(1, high - low)), dtype=np.uint8)
 
 
 def describe(dataset: Dataset, form: Form) -> None:
     """Write the elements that describe the pixels."""
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = form.samples, form.colour
-    if form.samples == 3:
+    coloured = len(form.shape) == 3
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3 if coloured else 1, form.colour
+    if coloured:
         dataset.PlanarConfiguration = 0
     dataset.Rows, dataset.Columns = form.height, form.width
     if form.multi:
@@ -165,35 +142,42 @@ def describe(dataset: Dataset, form: Form) -> None:
     dataset.BitsAllocated = 8 * form.dtype.itemsize
     dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = form.bits, form.bits - 1, int(form.signed)
     if form.palette is not None:
-        for name, table in zip(_PALETTE, form.palette, strict=True):
+        for channel, name in enumerate(_NAMES):
+            table = form.palette[:, channel].astype("<u2") * np.uint16(257)
             setattr(dataset, f"{name}Descriptor", [len(table) % 65536, 0, 16])
-            setattr(dataset, f"{name}Data", table.astype("<u2").tobytes())
+            setattr(dataset, f"{name}Data", table.tobytes())
 
 
-def _palette(dataset: Dataset) -> tuple[npt.NDArray[np.uint16], ...]:
-    """The three tables, 16 bits a value, from index 0 on."""
-    tables = []
-    for name in _PALETTE:
-        try:
-            count, first, bits = (int(number) for number in dataset[f"{name}Descriptor"].value)
-            data = bytes(dataset[f"{name}Data"].value)
-        except Exception:
-            raise UnreadableInput("pixels by a palette that is not there", "three tables of colours") from None
-        count = count or 65536
-        wide = 2 if len(data) >= 2 * count else 1
-        if len(data) < count or bits not in (8, 16) or not 0 <= first < 65536:
-            raise UnreadableInput("pixels by a palette that is damaged", "three tables of colours")
-        table = np.frombuffer(data[: wide * count], dtype=f"<u{wide}").astype(np.uint16)
-        table = table * np.uint16(257) if wide == 1 or (bits == 8 and table.max() < 256) else table
-        tables.append(np.concatenate([np.full(first, table[0], dtype=np.uint16), table])[:65536])
-    if len({len(table) for table in tables}) > 1:
-        raise UnreadableInput("pixels by a palette of unequal tables", "three tables of one length")
-    return tuple(tables)
+def _least(form: Form) -> int:
+    if form.colour == "MONOCHROME1":
+        return -127 if form.signed else -255
+    return -128 if form.signed else 0
 
 
-def _whole(dataset: Dataset, keyword: str, default: int = -1) -> int:
-    try:
-        value = dataset.get(keyword)
-        return default if value is None or value == "" else int(value)
-    except Exception:  # pydicom decodes a value when it is asked for, and raises what it likes
-        return -1
+def _decoded(opened: Opened) -> Iterator[tuple[Stored, str]]:
+    """Samples and colours of every frame, as a decoder hands them out."""
+    header, shape = opened.header, opened.shape
+    with begin_pixels(opened) as file:
+        places = find_places(file, header, shape)
+        if len(places.frames) != shape.frames or places.cut:
+            raise UnreadableInput(
+                f"{header.label} tells of {shape.frames} pictures and {len(places.frames)} are there",
+                "as many as it says",
+            )
+        for index, spans in enumerate(places.frames):
+            try:
+                samples = decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
+            except FetalclipError:
+                raise
+            except Exception:  # decoders raise what they like of a damaged stream
+                raise UnreadableInput(f"picture {index} of {header.label} cannot be decoded", "a whole file") from None
+            yield samples
+
+
+def _stored(samples: Stored, opened: Opened, form: Form) -> Stored:
+    """Samples with the bits that count at the lower end, and nothing in the others (overlays were hidden there)."""
+    shape = opened.shape
+    bits = samples.astype(np.int64) if samples.dtype.kind == "i" else samples.astype(np.uint64)
+    if opened.header.syntax.coding in ("native", "rle"):
+        bits = bits >> bits.dtype.type(shape.high + 1 - shape.stored)
+    return (bits & bits.dtype.type((1 << form.bits) - 1)).astype(form.dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ LEAST_PIXELS = 8
 """Characters of the shortest string that is looked for in pixels, where any three bytes turn up by chance."""
 
 DEPTH = 16
-"""Sequences inside sequences that are gone through; deeper ones are taken as bytes."""
+"""Sequences inside sequences that are gone through; deeper ones are not opened."""
 
-TEXTS = frozenset("AE AS CS DA DT LO LT PN SH ST TM UC UI UR UT".split())
-NUMBERS = frozenset("DS IS FL FD SL SS UL US SV UV AT".split())
+TEXTS = frozenset(["AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"])
+NUMBERS = frozenset(["DS", "IS", "FL", "FD", "SL", "SS", "UL", "US", "SV", "UV", "AT"])
 _SPLIT = re.compile(r"[\^=\\\s,;]+")
 _PRINTED = re.compile(rb"[\x20-\x7e\x80-\xff]{4,}")
 _MOST = 4096  # characters of one value, and values of one element, that are looked for
@@ -98,7 +99,9 @@ class Search:
 
     def __init__(self, strings: Iterable[str], known: Iterable[str]) -> None:
         self.known = frozenset(known)
-        folded = {text.casefold() for text in strings} - {text.casefold() for text in self.known}
+        ours = {text.casefold() for text in self.known}
+        self._given = sorted(text for text in strings if text.casefold() not in ours and _tells(text))
+        folded = {text.casefold() for text in strings} - ours
         self.strings = sorted(text for text in folded if len(text) >= LEAST and not is_blank(text))
 
     def in_text(self, text: str, number: bool = False) -> bool:
@@ -110,19 +113,22 @@ class Search:
 
     def in_header(self, data: bytes) -> bool:
         """Whether the bytes around the pixels hold one of them, in any of the usual encodings."""
-        for one in sorted(self.known, key=len, reverse=True):
-            data = data.replace(one.encode("utf-8", "replace"), b"\0" * len(one))
+        ours = [re.escape(one.encode("utf-8", "replace")) for one in self.known if len(one) >= LEAST]
+        if ours:  # whole values only: a name may hold a word of the vocabulary
+            values = b"|".join(sorted(ours, key=len, reverse=True))
+            data = re.sub(rb"(?<![0-9A-Za-z])(?:%s)(?![0-9A-Za-z])" % values, b"\0", data)
         data = data.lower()
         return any(
-            form in data
+            form.lower() in data
             for one in self.strings
             if not (one.isdigit() and len(one) < LEAST_DIGITS)
             for form in _forms(one)
         )
 
     def in_pixels(self, data: Any, tick: int = 1 << 26) -> bool:
-        """Whether the bytes of the pixels hold one of the longer ones, as it was written or in lower case."""
-        wanted = [form for one in self.strings if _tells(one) for form in {*_forms(one), *_forms(one.upper())}]
+        """Whether the bytes of the pixels hold one of the longer ones, as it was written, in lower or upper case."""
+        cases = {case for one in self._given for case in (one, one.lower(), one.upper())}
+        wanted = [form for one in cases for form in _forms(one)]
         for start in range(0, len(data) if wanted else 0, tick):
             part = bytes(data[start : start + tick + 256])
             if any(form in part for form in wanted):
@@ -139,7 +145,7 @@ def _forms(text: str) -> set[bytes]:
     found = set()
     for encoding in ("utf-8", "latin-1", "utf-16-le", "utf-16-be"):
         try:
-            found.add(text.encode(encoding).lower())
+            found.add(text.encode(encoding))
         except UnicodeEncodeError:
             continue
     return {form for form in found if len(form) >= LEAST}
@@ -147,5 +153,5 @@ def _forms(text: str) -> set[bytes]:
 
 def _tells(text: str) -> bool:
     """Whether a string is too odd to be a run of grey levels: long, of several characters, and no ramp."""
-    steps = {abs(ord(a) - ord(b)) for a, b in zip(text, text[1:], strict=False)}
+    steps = {abs(ord(a) - ord(b)) for a, b in pairwise(text)}
     return len(text) >= LEAST_PIXELS and len(set(text)) >= 4 and max(steps, default=0) > 2

@@ -23,12 +23,12 @@ CODES = {
 """De-identification methods (PS3.16, CID 7050)."""
 
 
-def complete(cleaned: Cleaned, dataset: Dataset, form: Form, choices: Choices, verified: bool) -> Dataset:
+def complete(cleaned: Cleaned, sop_class: str, form: Form, choices: Choices, verified: bool) -> Dataset:
     """The clean header with everything a file of its kind must say but its pixels.
 
     Args:
         cleaned: the clean header; it is added to.
-        dataset: the old data set, of a known SOP class.
+        sop_class: of the old file, a known one.
         form: of the pixels.
         choices: what was asked for.
         verified: whether the picture may be called free of burned-in annotation, should the check pass.
@@ -39,7 +39,7 @@ def complete(cleaned: Cleaned, dataset: Dataset, form: Form, choices: Choices, v
 
     new = cleaned.dataset
     new.SpecificCharacterSet = "ISO_IR 192"
-    new.SOPClassUID = dataset.get("SOPClassUID") or dataset.file_meta.MediaStorageSOPClassUID
+    new.SOPClassUID = sop_class
     describe(new, form)
     _derived(new)
     if form.multi:

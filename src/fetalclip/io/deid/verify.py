@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from fetalclip.errors import NotVerified
 from fetalclip.io.deid.blank import text_boxes
-from fetalclip.io.deid.pixels import Form, Stored, form_of, frames_of
+from fetalclip.io.deid.pixels import Form, Stored
 from fetalclip.io.deid.secrets import NUMBERS, Search, leaves, printed
 from fetalclip.overlay.raster import Mask
 
@@ -50,18 +51,20 @@ def verify(path: Path, meant: Iterable[tuple[Stored, Mask]], form: Form, search:
     from pydicom import dcmread
 
     dataset = dcmread(path)
-    seen = 0
-    written = frames_of(dataset, form_of(dataset))
-    for count, (frame, kept) in enumerate(meant):
-        got = next(written, None)
-        if got is None or got.dtype != frame.dtype or not np.array_equal(got, frame):
+    data = memoryview(dataset.PixelData)
+    size = form.dtype.itemsize * math.prod(form.shape)
+    count = seen = 0
+    for frame, kept in meant:
+        got = np.frombuffer(data[count * size : (count + 1) * size], dtype=form.dtype)
+        if got.nbytes != size or not np.array_equal(got.reshape(form.shape), frame):
             raise NotVerified(f"frame {count} was not written as it was meant", "the same pixels")
-        left = len(text_boxes(got, form, kept))
+        left = len(text_boxes(got.reshape(form.shape), form, kept))
         if left and not keep_text:
             raise NotVerified(f"letters are still seen in frame {count}", "none", "a look at the picture")
         seen += left
-    if next(written, None) is not None or count + 1 != form.frames:
-        raise NotVerified("more frames were written than were meant", f"{form.frames}")
+        count += 1
+    if count != form.frames or not 0 <= len(data) - count * size <= 1 or any(data[count * size :]):
+        raise NotVerified("other pixels were written than were meant", f"{form.frames} frames and nothing more")
     _search(path, dataset, search)
     return Checked(form.frames, seen, len(search.strings))
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fetalclip.errors import NotVerified, OutputError
 from fetalclip.io.deid.actions import Choices
@@ -17,14 +17,12 @@ from fetalclip.io.deid.header import Cleaned, clean
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.pixels import Form, Stored, form_of, frames_of
 from fetalclip.io.deid.secrets import Search
-from fetalclip.io.deid.source import read_dicom, trusting_nothing
+from fetalclip.io.deid.source import open_source, trusting_nothing
 from fetalclip.io.deid.told import complete, known, save
 from fetalclip.io.deid.verify import Checked, verify
+from fetalclip.io.dicom.read import Opened
 from fetalclip.io.source import shown
 from fetalclip.overlay.raster import Mask, boxes
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Written:
 class _Job:
     """One file on its way; ``letters`` of each frame are filled in while it is written."""
 
-    dataset: Dataset
+    opened: Opened
     form: Form
     cleaned: Cleaned
     window: Window
@@ -83,7 +81,7 @@ class _Job:
 
     def frames(self) -> Iterator[Stored]:
         """The frames as they are to be; letters are looked for on the way."""
-        for index, frame in enumerate(frames_of(self.dataset, self.form)):
+        for index, frame in enumerate(frames_of(self.opened, self.form)):
             if index == len(self.letters):
                 mask = self.window.mask & ~self.steady
                 seen = [] if self.choices.keep_text else text_boxes(frame, self.form, mask)
@@ -105,10 +103,18 @@ def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Writte
         OutputError: it cannot be written.
     """
     label = shown(str(source))
-    dataset = read_dicom(source)
     with trusting_nothing(label):
-        form = form_of(dataset)
-        job = _plan(dataset, form, clean(dataset, key, choices), choices)
+        opened = open_source(source)
+        form, first = form_of(opened)
+        found = window(opened.header.dataset, form, seen_sector(first, form) if choices.without_regions else None)
+        if found is None:
+            raise NotVerified(
+                f"no ultrasound region of {label} tells where the scan lies, so that nobody can say what is burned in",
+                "2D regions that leave a part of the picture out",
+                "--without-regions mask, and a look at every picture",
+            )
+        still = found.mask & False if choices.keep_text else steady(frames_of(opened, form), form, found.mask)
+        job = _Job(opened, form, clean(opened.header.dataset, key, choices), found, choices, still)
         try:
             handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix=".dcm", dir=folder)
             os.close(handle)
@@ -121,26 +127,9 @@ def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Writte
             raise OutputError(f"-o {shown(str(folder))} cannot be written to ({error.strerror})") from None
 
 
-def _plan(dataset: Dataset, form: Form, cleaned: Cleaned, choices: Choices) -> _Job:
-    sector = None
-    if choices.without_regions:
-        sector = seen_sector(next(frames_of(dataset, form)), form)
-    found = window(dataset, form, sector)
-    if found is None:
-        raise NotVerified(
-            "no ultrasound region tells where the scan lies, so that nobody can say what is burned in",
-            "2D regions that leave a part of the picture out",
-            "--without-regions mask, and a look at every picture",
-        )
-    still = found.mask & False
-    if not choices.keep_text:
-        still = steady(frames_of(dataset, form), form, found.mask)
-    return _Job(dataset, form, cleaned, found, choices, still)
-
-
 def _write(job: _Job, part: Path, folder: Path) -> Written:
     verified = job.window.told and not job.choices.keep_text
-    new = complete(job.cleaned, job.dataset, job.form, job.choices, verified)
+    new = complete(job.cleaned, job.opened.header.sop_class, job.form, job.choices, verified)
     with tempfile.TemporaryFile(dir=folder) as pixels:
         for frame in job.frames():
             pixels.write(frame.tobytes())

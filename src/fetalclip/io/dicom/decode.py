@@ -201,13 +201,15 @@ def jpeg_frame(data: bytes) -> JpegFrame:
             continue
         length = int.from_bytes(data[place + 2 : place + 4])
         body = data[place + 4 : place + 2 + length]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) or marker == 0xF7:
+        if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
             if len(body) < 6:
                 break
             samples = body[5]
             says |= bytes(body[6 : 6 + 3 * samples : 3]) in _RGB_IDS
             return JpegFrame(int.from_bytes(body[3:5]), int.from_bytes(body[1:3]), samples, body[0], says)
-        says |= (marker == 0xE0 and body[:4] == b"JFIF") or (marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12)
+        says |= (marker == 0xE0 and body[:4] == b"JFIF") or (
+            marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12
+        )
         place += 2 + max(2, length)
     raise Undecodable("it is a JPEG without a frame")
 

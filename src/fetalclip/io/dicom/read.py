@@ -102,7 +102,9 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
         for index, pixels in enumerate(_pictures(opened, name)):
             if index >= count:
                 return
-            yield Shot(index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, {"format": "DICOM"}))
+            yield Shot(
+                index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, {"format": "DICOM"})
+            )
 
     with closing(_pictures(opened, name)) as pictures:
         next(pictures)
@@ -172,7 +174,9 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
         for index, spans in enumerate(places.frames):
             try:
                 with values.hushed():
-                    pixels = convert(*decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little))
+                    pixels = convert(
+                        *decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
+                    )
             except FetalclipError:
                 raise
             except Exception as error:  # decoders raise what they like of a damaged stream

@@ -123,8 +123,10 @@ def _check(shape: Shape, header: Header) -> None:
             "export it as RGB",
         )
     bits = (8, 16, 32)
-    if shape.allocated not in bits or not 1 <= shape.stored <= shape.allocated or not (
-        shape.stored - 1 <= shape.high < shape.allocated
+    if (
+        shape.allocated not in bits
+        or not 1 <= shape.stored <= shape.allocated
+        or not (shape.stored - 1 <= shape.high < shape.allocated)
     ):
         raise UnreadableInput(
             f"{label} has {shape.stored} of {shape.allocated} bits a sample", "8, 16 or 32 bits", "export it in 8 bits"

@@ -93,7 +93,9 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
         with hushed():
             raw = dataset.get_item(keyword)
             body = raw.value if raw is not None else b""
-            parts = body.split(b"\\") if isinstance(body, bytes) else body if isinstance(body, (list, tuple)) else [body]
+            parts = (
+                body.split(b"\\") if isinstance(body, bytes) else body if isinstance(body, (list, tuple)) else [body]
+            )
             if hasattr(body, "_list"):  # decoded before
                 parts = list(body)
             found = [float(part) for part in parts]
