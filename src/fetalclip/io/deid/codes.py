@@ -37,7 +37,8 @@ def _meanings() -> dict[tuple[str, str], str]:
     from pydicom.sr._snomed_dict import mapping
 
     found: dict[tuple[str, str], str] = {}
-    for scheme, words in concepts.items():
+    tables: Any = concepts
+    for scheme, words in tables.items():
         for values in words.values():
             for value, (meaning, _) in values.items():
                 found[scheme, value] = meaning[:64]

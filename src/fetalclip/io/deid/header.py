@@ -242,11 +242,12 @@ def _numbers(element: DataElement, count: bool) -> Any:
     good = [one for one in found if one is not None]
     if not good or len(good) < len(many) or (count and not all(0 <= one <= _MOST_COUNT for one in good)):
         return None
+    told: list[Any] = list(good)
     if element.VR not in ("FL", "FD", "DS"):
-        good = [int(one) for one in good]
+        told = [int(one) for one in good]
     elif element.VR == "DS":
-        good = [f"{one:.10g}" for one in good]  # at most 16 characters
-    return good[0] if len(good) == 1 else good
+        told = [f"{one:.10g}" for one in good]  # at most 16 characters
+    return told[0] if len(told) == 1 else told
 
 
 def _number(value: Any) -> float | None:

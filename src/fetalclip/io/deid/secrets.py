@@ -113,9 +113,10 @@ class Search:
 
     def in_header(self, data: bytes) -> bool:
         """Whether the bytes around the pixels hold one of them, in any of the usual encodings."""
-        ours = [re.escape(one.encode("utf-8", "replace")) for one in self.known if len(one) >= LEAST]
+        longest = sorted((one for one in self.known if len(one) >= LEAST), key=len, reverse=True)
+        ours = [re.escape(one.encode("utf-8", "replace")) for one in longest]
         if ours:  # whole values only: a name may hold a word of the vocabulary
-            values = b"|".join(sorted(ours, key=len, reverse=True))
+            values = b"|".join(ours)
             data = re.sub(rb"(?<![0-9A-Za-z])(?:%s)(?![0-9A-Za-z])" % values, b"\0", data)
         data = data.lower()
         return any(
