@@ -189,7 +189,9 @@ def main() -> int:
         sys.stdout.write(json.dumps({"decoding": rows, "analyze": pairs}, indent=2) + "\n")
         return 0
     for row in rows:
-        print(f"{row['syntax']:<34} {row['pictures_per_second']:>8} a second (best {row['best']}), {row['megabytes']} MB")
+        print(
+            f"{row['syntax']:<34} {row['pictures_per_second']:>8} a second (best {row['best']}), {row['megabytes']} MB"
+        )
     for pair in pairs:
         print(f"analyze, {pair['model']}: PNG {pair['png_ms']} ms, DICOM {pair['dicom_ms']} ms a picture;")
         print(f"  median of the paired differences {pair['difference_ms']} ms")
