@@ -91,8 +91,8 @@ def build_towers(recipe: PretrainRecipe, folder: Path | None = None) -> tuple[To
 
     Args:
         recipe: the recipe.
-        folder: where a start in OpenCLIP's layout is converted to, and found again; None converts it to a folder that
-            is gone afterwards. Several processes that share it must not convert at the same time.
+        folder: below which a start in OpenCLIP's layout is converted to a folder named by its hashes, and found again;
+            None converts it to one that is gone afterwards.
 
     Raises:
         BadRecipe, NotAvailable, BadCheckpoint: as `architecture_of`.
