@@ -129,7 +129,7 @@ class Search:
     def in_pixels(self, data: Any, tick: int = 1 << 26) -> bool:
         """Whether the bytes of the pixels hold one of the longer ones, as it was written, in lower or upper case."""
         cases = {case for one in self._given for case in (one, one.lower(), one.upper())}
-        wanted = [form for one in cases for form in _forms(one)]
+        wanted = {one.encode("utf-8", "replace") for one in cases}
         for start in range(0, len(data) if wanted else 0, tick):
             part = bytes(data[start : start + tick + 256])
             if any(form in part for form in wanted):
