@@ -10,7 +10,8 @@
     ├── InputError                 1   one input could not be used; the others go on
     │   ├── UnreadableInput        1   missing, empty, truncated, not an image
     │   ├── InputTooLarge          1   more pixels than the guard allows
-    │   └── NoCalibration          1   a measurement needs mm per pixel and there is none
+    │   ├── NoCalibration          1   a measurement needs mm per pixel and there is none
+    │   └── NotVerified            1   a de-identified file could not be proved clean, and is not there
     ├── OutputError                2   a result could not be written where asked
     ├── NotAvailable               3   something that must be there is not
     │   ├── ModelNotFound          3   no card and no folder of that name
@@ -80,6 +81,10 @@ class InputTooLarge(InputError):
 
 class NoCalibration(InputError):
     """A measurement needs millimetres per pixel and none is known."""
+
+
+class NotVerified(InputError):
+    """A de-identified file could not be proved clean; nothing of it is left."""
 
 
 class OutputError(FetalclipError):

@@ -32,12 +32,12 @@ def pairs_run(out: Path, source: str, changes: dict[str, str]) -> None:
         recipe = replace(recipe, data=replace(recipe.data, train=source, buffer=16))
         sides = open_sides(recipe)
     else:
-        sides = Sides(Bars(36), Bars(12, 1000))
+        broken = frozenset({3, 11} if "--broken" in sys.argv else ())
+        sides = Sides(Bars(36, broken=broken), Bars(12, 1000))
+    if "--apart" in sys.argv and os.environ["RANK"] == "1":
+        out = out.with_name("elsewhere")
     training = Pretraining(recipe, sides, out, resume=True)
     training.epochs()
-    training.together()
-    if training.main:
-        print("skipped", training.seen, sorted(training.bad))
 
 
 def open_run(out: Path) -> None:

@@ -13,31 +13,33 @@ from fetalclip.fit import checkpoints
 from fetalclip.fit.machines import machines, random_states, restore_random, seed_all
 from fetalclip.fit.pace import Pace
 
+R, S = '{"seed": 1}', '{"seed": 2}'
+
 
 def test_a_state_comes_back(tmp_path):
     path, found = tmp_path / "checkpoint.pt", {}
     assert not checkpoints.read(path, found.update, {})
-    checkpoints.write(path, {"a": torch.arange(3), "recipe": "r", "n": [1, 2.5, "x"]})
-    assert checkpoints.read(path, found.update, {"recipe": "r"})
+    checkpoints.write(path, {"a": torch.arange(3), "recipe": R, "n": [1, 2.5, "x"]})
+    assert checkpoints.read(path, found.update, {"recipe": R})
     assert torch.equal(found["a"], torch.arange(3))
     assert found["n"] == [1, 2.5, "x"]
 
 
 def test_another_run_is_refused_before_anything_is_taken(tmp_path):
     path, found = tmp_path / "checkpoint.pt", {}
-    checkpoints.write(path, {"recipe": "r", "data": "d"})
+    checkpoints.write(path, {"recipe": R, "data": "d"})
     with pytest.raises(BadCheckpoint, match="another recipe"):
-        checkpoints.read(path, found.update, {"recipe": "s"})
+        checkpoints.read(path, found.update, {"recipe": S})
     with pytest.raises(BadCheckpoint, match="other data"):
-        checkpoints.read(path, found.update, {"recipe": "r", "data": "e"})
+        checkpoints.read(path, found.update, {"recipe": R, "data": "e"})
     assert not found
 
 
 def test_code_in_a_checkpoint_is_refused(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    torch.save({"recipe": "r", "bad": random.Random}, path)
+    torch.save({"recipe": R, "bad": random.Random}, path)
     with pytest.raises(BadCheckpoint, match="cannot be read"):
-        checkpoints.read(path, lambda state: None, {"recipe": "r"})
+        checkpoints.read(path, lambda state: None, {"recipe": R})
 
 
 def test_what_only_watches_is_no_other_recipe():

@@ -90,7 +90,13 @@ def test_a_stopped_run_ends_where_an_uninterrupted_one_does(runs):
 
 def test_a_run_leaves_its_files(runs):
     recipe, (training, folder, scores), (_, stopped, _) = runs
-    assert {p.name for p in folder.iterdir()} == {"recipe.json", "metrics.jsonl", "checkpoint.pt", "heldout.npz"}
+    assert {p.name for p in folder.iterdir()} == {
+        "recipe.json",
+        "metrics.jsonl",
+        "curves.png",
+        "checkpoint.pt",
+        "heldout.npz",
+    }
     facts = json.loads((folder / "recipe.json").read_text())
     assert facts["recipe"] == json.loads(json.dumps(recipe.to_dict()))
     assert facts["environment"]["torch"] == torch.__version__

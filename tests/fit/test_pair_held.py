@@ -9,10 +9,12 @@ import pytest
 import torch
 from paired import Bars, small
 
-from fetalclip.errors import InputError
+from fetalclip.clinical.factory import Record
+from fetalclip.data.pairs import Pair
+from fetalclip.errors import BadRecipe, InputError
 from fetalclip.fit.objectives import contrastive
 from fetalclip.fit.pair_held import HeldPairs
-from fetalclip.fit.pretrain import normalisation_of
+from fetalclip.fit.pretrain import Pretraining, Sides, normalisation_of
 from fetalclip.fit.towers import build_towers
 
 pytestmark = pytest.mark.usefixtures("few_words")
@@ -59,9 +61,17 @@ def test_the_choice_is_planes_where_there_are_any_and_the_loss_otherwise(towers)
     assert held.choice({"loss": math.nan}) == -math.inf
     by_loss = HeldPairs(Bars(8, 500), replace(recipe, watch=replace(recipe.watch, choose="loss")), tokenizer)
     assert by_loss.choice({"loss": 2.0, "macro_f1": 0.4}) == -2.0
-    by_planes = HeldPairs(Bars(8, 500), replace(recipe, watch=replace(recipe.watch, choose="planes")), tokenizer)
-    with pytest.raises(InputError, match="without planes"):
-        by_planes.choice({"loss": 2.0})
+
+
+def test_planes_to_choose_by_are_asked_for_before_training(tmp_path, towers):
+    recipe = small()
+    by_planes = replace(recipe, watch=replace(recipe.watch, choose="planes"))
+    one = Bars(36)
+    one.load = lambda number: Pair(Bars.load(one, number).pixels, Record(("brain",)))
+    with pytest.raises(BadRecipe, match="without planes"):
+        Pretraining(by_planes, Sides(Bars(36), one), tmp_path / "run")
+    with pytest.raises(BadRecipe, match="without a validation side"):
+        Pretraining(by_planes, Sides(Bars(36), None), tmp_path / "run")
 
 
 def test_pairs_that_cannot_be_read_are_left_out_and_none_is_an_error(towers):

@@ -15,8 +15,9 @@ import pytest
 import torch
 from paired import Bars, small
 
-from fetalclip.errors import BadCheckpoint, BadValue, InputError, OutputError
-from fetalclip.fit.pretrain import Pretraining, Sides, named
+from fetalclip.errors import BadCheckpoint, BadRecipe, BadValue, InputError, OutputError
+from fetalclip.fit.account import named
+from fetalclip.fit.pretrain import Pretraining, Sides
 
 pytestmark = pytest.mark.usefixtures("few_words")
 SCRIPT = Path(__file__).with_name("pretrain_script.py")
@@ -145,9 +146,10 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(tmp_
 def test_few_unreadable_pairs_are_counted_and_named_and_many_stop_the_run(tmp_path):
     some = Sides(Bars(36, broken=frozenset({3, 11})), SIDES.held)
     training = trained(tmp_path / "some", sides=some)
-    assert set(training.bad) <= {"bar 3", "bar 11"}
-    assert training.bad
-    assert Pretraining(small(), some, tmp_path / "some").bad == training.bad  # they stand in the checkpoint
+    bad = training.account.bad
+    assert set(bad) <= {"bar 3", "bar 11"}
+    assert bad
+    assert Pretraining(small(), some, tmp_path / "some").account.bad == bad  # they stand in the checkpoint
     many = Sides(Bars(36, broken=frozenset(range(0, 36, 3))), SIDES.held)
     with pytest.raises(InputError, match=r"pairs that cannot be read \(bar .* data.max_bad"):
         trained(tmp_path / "many", sides=many)
@@ -178,6 +180,46 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     assert again.number == 4
     again.epochs()
     assert not list((tmp_path / "run").glob(".*part*"))
+
+
+def test_a_share_that_stopped_a_run_may_be_raised_and_the_measure_of_the_best_may_not(tmp_path):
+    out = tmp_path / "run"
+    trained(out, small(epochs=1))
+    recipe = small(epochs=1)
+    assert Pretraining(replace(recipe, data=replace(recipe.data, max_bad=0.5)), SIDES, out).done
+    with pytest.raises(BadCheckpoint, match="another recipe"):
+        Pretraining(replace(recipe, watch=replace(recipe.watch, choose="loss")), SIDES, out)
+
+
+def test_a_cut_recipe_file_does_not_keep_a_run_from_going_on(tmp_path):
+    out = tmp_path / "run"
+    trained(out, small(epochs=1))
+    file = out / "recipe.json"
+    file.write_text(file.read_text()[:40])
+    assert Pretraining(small(epochs=1), SIDES, out).done
+    assert json.loads(file.read_text())["pairs"] == 36
+
+
+def test_a_damaged_best_is_told_and_an_old_one_is_not_taken(tmp_path):
+    out = tmp_path / "run"
+    training = trained(out, small(epochs=1))
+    best = out / "best.pt"
+    best.write_bytes(best.read_bytes()[:3000])
+    with pytest.raises(BadCheckpoint, match="cannot be read"):
+        training.take_best()
+    (out / "checkpoint.pt").unlink()
+    Pretraining(small(epochs=1), SIDES, out)
+    assert not best.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["rate=-1.0", "clip=0.0", "warmup_steps=-3", "ema=1.0", "beta1=1.5", "eps=-1.0", "max_scale=0.0"],
+)
+def test_numbers_that_cannot_be_meant_are_refused(change):
+    name, value = change.split("=")
+    with pytest.raises(BadRecipe, match=f"optim.{name}"):
+        small(**{name: type(getattr(small().optim, name))(float(value))})
 
 
 def test_a_damaged_checkpoint_is_told(tmp_path):
@@ -225,6 +267,23 @@ def test_two_processes_train_as_one_does(tmp_path, words):
         assert torch.allclose(two["towers"][name], value, rtol=1e-3, atol=2e-5), name
     logs = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("one", "two")]
     assert len(logs[0]) == len(logs[1])  # one of the two writes
+
+
+@pytest.mark.slow
+def test_processes_judge_unreadable_pairs_together(tmp_path):
+    """Two of 36 pairs that cannot be read are within a fifth, whoever draws them."""
+    spread(tmp_path / "two", "--broken", "epochs=2")
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "one"), "--broken", "epochs=2"], check=True)
+    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["more"] for name in ("one", "two"))
+    assert sorted(one["bad"]) == sorted(two["bad"]) != []
+    assert one["seen"] == two["seen"] == 64
+
+
+@pytest.mark.slow
+def test_processes_without_a_common_folder_are_refused(tmp_path):
+    spread(tmp_path / "run", "epochs=1")
+    with pytest.raises(AssertionError, match="stand at different steps"):
+        spread(tmp_path / "run", "epochs=1", "--apart")
 
 
 @pytest.mark.slow

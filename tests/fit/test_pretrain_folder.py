@@ -91,7 +91,7 @@ def test_a_patient_in_both_tables_is_refused(tmp_path, drawn_table):
         other.write_text("\n".join([header, rows[0].replace(",train,", ",val,"), *rows[4::5]]) + "\n")
         recipe = small()
         data = replace(recipe.data, train=str(drawn_table), validate=str(other))
-        with pytest.raises(BadRecipe, match="in both"):
+        with pytest.raises(BadRecipe, match="on two sides"):
             open_sides(replace(recipe, data=data))
         assert open_sides(replace(recipe, data=replace(data, allow_leaks=True))).held is not None
     finally:

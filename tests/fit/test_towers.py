@@ -104,7 +104,8 @@ def test_an_openclip_folder_is_converted_first(hub, tmp_path, way):
     recipe = recipe_of(start=str(folder), **words)
     assert architecture_of(recipe).text.context_length == 117
     tokenizer, model = build_towers(recipe, tmp_path / "start")
-    assert (tmp_path / "start" / "config.json").is_file()
+    (made,) = (tmp_path / "start").iterdir()  # named by what it was made of: another start gets another
+    assert (made / "config.json").is_file()
     assert (tokenizer.context_length, tokenizer.vocab_size) == (117, 49408)
     assert torch.equal(model.visual.conv1.weight, own.visual.conv1.weight)
     table = positions.resize(own.text.positional_embedding.detach(), 117, way)

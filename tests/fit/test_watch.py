@@ -6,6 +6,8 @@ import getpass
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,14 @@ def test_the_peak_of_memory_holds_what_was_held():
     assert peak_memory_mb() >= before + 90
     del block
     assert peak_memory_mb() >= before + 90
+
+
+def test_the_peak_is_this_processs_own_whoever_started_it():
+    block = np.ones(int(800e6 / 8))
+    asked = "from fetalclip.fit.watch import peak_memory_mb; print(peak_memory_mb())"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert 20 < float(told.stdout) < 750
+    del block
 
 
 def test_steps_done_again_after_a_kill_count_once(tmp_path):

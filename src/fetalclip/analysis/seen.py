@@ -62,7 +62,8 @@ def _still(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Norma
     overlay = find_overlay(frame.gray) if asked.looks_at_marks else None
     ready = prepare(frame, wanted.image_size, asked.overlay, wanted.colour, overlay)
     info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-    return Seen(info, (ready,), ready.warnings, overlay, lambda place: frame)
+    told = (*frame.info.get("warnings", ()), *ready.warnings)
+    return Seen(info, (ready,), told, overlay, lambda place: frame)
 
 
 def _clip(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Normalisation) -> Seen:

@@ -1,4 +1,4 @@
-"""``fetalclip data``: public data sets, manifests, captions, shards."""
+"""``fetalclip data``: public data sets, manifests, captions, shards, de-identification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fetalclip.cli import data_audit, data_augment, data_shards, files
+from fetalclip.cli import data_audit, data_augment, data_deid, data_shards, files
 from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable, table
 from fetalclip.errors import OutputError, UsageError
@@ -250,3 +250,4 @@ def _counts(words: Iterable[str]) -> dict[str, int]:
 app.command("audit", no_args_is_help=True)(data_audit.audit)
 app.command("augment", no_args_is_help=True)(data_augment.augment)
 app.command("shards", no_args_is_help=True)(data_shards.shards)
+app.command("deid", no_args_is_help=True)(data_deid.deid)

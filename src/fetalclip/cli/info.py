@@ -13,17 +13,24 @@ SCHEMA = "fetalclip.info/1"
 
 
 def info(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Pictures, clips, or folders of them.")],
+    identifiers: Annotated[
+        bool, typer.Option("--identifiers", help="Show the values of identifying fields of DICOM files too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
 ) -> int:
-    """Say what was read: size, frames, millimetres per pixel, kind."""
+    """Say what was read: size, frames, millimetres per pixel, kind.
+
+    Of a DICOM file also its class, transfer syntax and ultrasound regions. Fields that may identify somebody are
+    named; their values are shown only with --identifiers.
+    """
     from fetalclip import io
 
     voice = Voice()
     failed = 0
     found = list(io.walk(paths))
     for path in voice.progress(found, len(found), "info"):
-        seen = io.inspect(path)
+        seen = io.inspect(path, show_identifiers=identifiers)
         if seen["error"] is not None:
             failed += 1
             voice.talk(failure(path, seen["error"]))
@@ -48,6 +55,8 @@ def _value(value: Any) -> str:
         return "unknown"
     if isinstance(value, dict):
         return ", ".join(f"{printable(key)} {_value(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, (list, tuple)) and any(isinstance(item, dict) for item in value):
+        return "; ".join(map(_value, value))
     if isinstance(value, (list, tuple)):
         return ", ".join(_value(item) for item in value) or "none"
     return printable(value)

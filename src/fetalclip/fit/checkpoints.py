@@ -15,7 +15,7 @@ from fetalclip.errors import BadCheckpoint, OutputError
 
 NAME, BEST, LOG = "checkpoint.pt", "best.pt", "metrics.jsonl"
 _NOT_THE_RUN = ("watch", "planned")  # parts of a recipe that change what is looked at, not what is trained
-_NOT_THE_DATA = ("workers",)
+_NOT_THE_DATA = ("workers", "max_bad", "allow_leaks")
 
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ def read(path: Path, take: Callable[[dict[str, Any]], None], words: Mapping[str,
     other = ""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        other = next((kind for kind, said in words.items() if state.get(kind, said) != said), "")
+        other = next((kind for kind, said in words.items() if not _same(kind, state.get(kind, said), said)), "")
         if not other:
             take(state)
     except Exception as error:  # torch raises many kinds for a damaged file
@@ -68,9 +68,17 @@ def read(path: Path, take: Callable[[dict[str, Any]], None], words: Mapping[str,
 def recipe_words(recipe: Mapping[str, Any]) -> str:
     """What of a recipe a checkpoint is held against: all but what only watches."""
     told = {key: value for key, value in recipe.items() if key not in _NOT_THE_RUN}
+    if "watch" in recipe:
+        told["choose"] = recipe["watch"].get("choose")  # the best score so far is of this measure
     if isinstance(told.get("data"), dict):
         told["data"] = {key: value for key, value in told["data"].items() if key not in _NOT_THE_DATA}
     return json.dumps(told, sort_keys=True)
+
+
+def _same(kind: str, one: str, other: str) -> bool:
+    if kind != "recipe":
+        return one == other
+    return recipe_words(json.loads(one)) == recipe_words(json.loads(other))
 
 
 def clean(folder: Path) -> None:

@@ -144,7 +144,7 @@ def drawn_side(recipe: DistilRecipe, size: int) -> int:
 def open_distilling(recipe: DistilRecipe, out: Path, resume: bool, say: Say) -> Distilling:
     """The training of a recipe; arguments and errors as `distil`."""
     teacher = open_teacher(recipe)
-    sides = open_sides(recipe, out.parent / "cache", drawn_side(recipe, 0 if teacher is None else teacher.size))
+    sides = open_sides(recipe, None, drawn_side(recipe, 0 if teacher is None else teacher.size))
     training = Distilling(recipe, teacher, sides, out, resume)
     if teacher is not None and training.main and training.asking:
         say(f"the teacher is {teacher.card.name} ({teacher.card.license}), {teacher.size} pixels")

@@ -78,7 +78,7 @@ def memory_mb(shape: Shape, parameters: Parameters, base: float) -> dict[str, fl
     weights = (every + parameters.buffers) * _FLOAT
     side = recipe.model.image_size
     kept, passing = counting.activations(recipe, shape.architecture, shape.rows, shape.tokens)
-    found = {
+    found: dict[str, float] = {
         "weights": weights,
         "gradients": trained * _FLOAT,
         "gradients_sent": trained * _FLOAT if shape.processes > 1 else 0,

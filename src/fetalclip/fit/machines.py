@@ -48,6 +48,14 @@ def machines(pace: Pace, log_with: list[Any] | None = None) -> Accelerator:
     return made
 
 
+def joined(own: list[T]) -> list[T]:
+    """The lists of all processes, one after the other, in the order of the processes."""
+    from accelerate.utils import gather_object
+
+    found: list[T] = gather_object(own)
+    return found
+
+
 def settle() -> None:
     """Put this process on its device, for what is opened before the Accelerator of its run.
 
@@ -58,14 +66,6 @@ def settle() -> None:
     from accelerate import PartialState
 
     PartialState(cpu=not torch.cuda.is_available())
-
-
-def joined(own: list[T]) -> list[T]:
-    """The lists of all processes, one after the other, in the order of the processes."""
-    from accelerate.utils import gather_object
-
-    found: list[T] = gather_object(own)
-    return found
 
 
 def seed_all(seed: int) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fetalclip.clinical.factory import CaptionFactory, Record
 from fetalclip.data.pairs import Pair, Pairs
-from fetalclip.errors import BadRecipe, InputError
+from fetalclip.errors import BadRecipe, FetalclipError, InputError, NotAvailable
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.preprocess.augment import augment
 
@@ -113,9 +113,9 @@ class PairBatches(Dataset[list[PairBatch]]):
         )  # what to fetch first
         # spawn: a forked child of a process that has run torch may hang
         loader = DataLoader(
-            self, batch_size=None, sampler=numbers, num_workers=workers, multiprocessing_context="spawn"
+            _Carrier(self), batch_size=None, sampler=numbers, num_workers=workers, multiprocessing_context="spawn"
         )
-        return iter(loader)
+        return _carried(iter(loader))
 
     def _batch(self, epoch: int, index: int) -> PairBatch:
         first = index * self.recipe.optim.batch + self.rank * self.share
@@ -158,6 +158,31 @@ class PairBatches(Dataset[list[PairBatch]]):
                 continue
             return Draw(number, pair, seed)
         raise InputError(f"{_TRIES} pairs in a row that cannot be read, the last {bad[-1]}", "data that can be read")
+
+
+class _Carrier(Dataset[Any]):
+    """The same steps, an error of ours as what it is: the loader would make a page of stack of it."""
+
+    def __init__(self, steps: PairBatches) -> None:
+        self.steps = steps
+
+    def __getitem__(self, number: int) -> Any:
+        try:
+            return self.steps[number]
+        except FetalclipError as error:
+            return error
+
+
+def _carried(steps: Iterator[Any]) -> Iterator[list[PairBatch]]:
+    try:
+        for step in steps:
+            if isinstance(step, FetalclipError):
+                raise step
+            yield step
+    except RuntimeError as error:  # a worker that was killed
+        if "worker" not in str(error):
+            raise
+        raise NotAvailable("a process that reads ahead ended early", "memory for it", "data.workers=0") from None
 
 
 class CaptionWriter:

@@ -15,8 +15,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fetalclip.data.pairs import Pairs
 from fetalclip.encoder.engine import Normalisation
-from fetalclip.errors import InputError
+from fetalclip.errors import BadRecipe
 from fetalclip.fit import checkpoints, global_batch
+from fetalclip.fit.account import Account
 from fetalclip.fit.claims import diagonal, truth_table
 from fetalclip.fit.groups import lock, pair_groups
 from fetalclip.fit.machines import joined
@@ -33,7 +34,6 @@ from fetalclip.models.pair import DualEncoder
 from fetalclip.preprocess.pipeline import normalise
 
 _LITE = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)  # of the compact tower's ImageNet start: (x - 127) / 128
-_NAMED = 20  # unreadable pairs that are named at the end
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ class Pretraining(Run):
             trackers=watch.trackers,
         )
         super().__init__(recipe, out, pace)
-        self.recipe, self.sides, self.seen = recipe, sides, 0
-        self.bad: list[str] = []  # names of pairs that could not be read
+        self.recipe, self.sides = recipe, sides
+        self.account = Account(len(sides.train), recipe.data.max_bad)
         torch.manual_seed(recipe.seed)
-        with self.accelerator.main_process_first():
+        with self.accelerator.local_main_process_first():
             self.tokenizer, model = build_towers(recipe, out / "start")
             self.normalisation = normalisation_of(recipe, out / "start")
         lock(model, recipe.model)
@@ -131,6 +131,7 @@ class Pretraining(Run):
         place, world = self.accelerator.process_index, self.accelerator.num_processes
         self.batches = self.drawing(place, world)
         self.held = None if sides.held is None else HeldPairs(sides.held, recipe, self.tokenizer)
+        self._check_choice()
         self.steps, self.best = self.batches.steps, -math.inf
         self._stream: Iterator[list[PairBatch]] | None = None
         if resume:
@@ -138,6 +139,14 @@ class Pretraining(Run):
         self.wrapped = self.accelerator.prepare_model(self.towers)
         counts = {"pairs": len(sides.train), "held": 0 if sides.held is None else len(sides.held)}
         self.start({**counts, "data": self.fingerprint, "processes": world, "parameters": parameters(model)})
+
+    def _check_choice(self) -> None:
+        """Whether the recipe's way of choosing has something to choose by, before anything is trained."""
+        choose = self.recipe.watch.choose
+        if choose != "auto" and self.held is None:
+            raise BadRecipe(f"watch.choose={choose} without a validation side", "one", "data.validate=val.csv")
+        if choose == "planes" and self.held is not None and not self.held.has_planes:
+            raise BadRecipe("watch.choose=planes without planes to tell apart", "two or more", "watch.choose=loss")
 
     def build(self, model: DualEncoder) -> Towers:
         """What is trained: the pair, and what its loss needs."""
@@ -207,7 +216,9 @@ class Pretraining(Run):
             losses.append(
                 global_batch.backward(self.accelerator, self.wrapped, self.inputs(part), objective, chunk, last)
             )
-            self._count(part)
+            self.account.take(len(part.numbers), part.bad)
+        if self.accelerator.num_processes == 1:
+            self.account.settle()
         return torch.stack(losses).mean()
 
     def objective(self, outputs: dict[str, Tensor], batch: PairBatch) -> Tensor:
@@ -234,22 +245,9 @@ class Pretraining(Run):
 
     def step_facts(self) -> dict[str, Any]:
         """The scale, and how many pairs could not be read."""
+        self.account.settle()
         scale = float(self.towers.model.logit_scale.detach().exp())
-        return {"memory_mb": round(peak_memory_mb(self.device)), "logit_scale": scale, "skipped": len(self.bad)}
-
-    def _count(self, batch: PairBatch) -> None:
-        """Keep account of what could not be read.
-
-        Raises:
-            InputError: it is more than the recipe allows.
-        """
-        self.seen += len(batch.numbers)
-        self.bad += batch.bad
-        allowed = self.recipe.data.max_bad * max(self.seen, len(self.sides.train) / self.accelerator.num_processes)
-        if len(self.bad) > allowed:
-            found = f"{len(self.bad)} pairs that cannot be read ({named(self.bad)}) of {self.seen} drawn"
-            share = f"at most {self.recipe.data.max_bad:.2%} (data.max_bad)"
-            raise InputError(found, share, "mend the data, or a higher data.max_bad and --resume")
+        return {"memory_mb": round(peak_memory_mb(self.device)), "logit_scale": scale, "skipped": len(self.account.bad)}
 
     def look_back(self) -> dict[str, Any]:
         """Scores of the validation side; the weights of the best epoch are kept in ``best.pt``."""
@@ -260,34 +258,38 @@ class Pretraining(Run):
         score = self.held.choice(scores)
         if better := score > self.best:
             self.best = score
-            state = {"score": score, "epoch": self.epoch, "model": self.model.state_dict()}
+            state = {"score": score, "epoch": self.epoch, "model": self.model.state_dict(), **self.words()}
             checkpoints.write(self.out / checkpoints.BEST, state)
         return {"validation": scores, "best": better}
 
     def together(self) -> None:
-        """Bring what the processes could not read to the first of them."""
-        if self.accelerator.num_processes > 1:
-            found = joined(self.bad)
-            self.bad, self.seen = (found, self.seen) if self.main else ([], 0)
+        """Bring together what the processes could not read."""
+        self.account.settle()
 
     def more_state(self) -> dict[str, Any]:
         """The best score so far, and what could not be read."""
-        return {"best": self.best, "bad": self.bad, "seen": self.seen}
+        return {"best": self.best, "bad": self.account.bad, "seen": self.account.seen}
 
     def take_more(self, state: dict[str, Any]) -> None:
         """Take up what `more_state` gave."""
         self.best = float(state["best"])
-        if self.main:
-            self.bad, self.seen = [str(name) for name in state["bad"]], int(state["seen"])
+        self.account.bad, self.account.seen = [str(name) for name in state["bad"]], int(state["seen"])
 
     def take_best(self) -> int:
-        """Put the weights that are kept into the model; the epoch they are of."""
-        file = self.out / checkpoints.BEST
-        if self.held is None or self.recipe.watch.keep == "last" or not file.is_file():
-            return self.epoch
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(state["model"])
-        return int(state["epoch"])
+        """Put the weights that are kept into the model; the epoch they are of.
+
+        Raises:
+            BadCheckpoint: the file of the best epoch is damaged, or of another run.
+        """
+        epochs = [self.epoch]
+
+        def take(state: dict[str, Any]) -> None:
+            self.model.load_state_dict(state["model"])
+            epochs.append(int(state["epoch"]))
+
+        if self.held is not None and self.recipe.watch.keep == "best":
+            checkpoints.read(self.out / checkpoints.BEST, take, self.words())
+        return epochs[-1]
 
 
 def normalisation_of(recipe: PretrainRecipe, folder: Path | None = None) -> Normalisation:
@@ -304,9 +306,3 @@ def parameters(model: DualEncoder) -> dict[str, int]:
     """How many there are, and how many are trained."""
     every = list(model.parameters())
     return {"all": sum(p.numel() for p in every), "trained": sum(p.numel() for p in every if p.requires_grad)}
-
-
-def named(bad: list[str]) -> str:
-    """The first of what could not be read, and how many more."""
-    once = sorted(set(bad))
-    return ", ".join(once[:_NAMED]) + (f" and {len(once) - _NAMED} more" if len(once) > _NAMED else "")

@@ -10,11 +10,12 @@ from fetalclip.config import MODEL_SCHEMA
 from fetalclip.data.audit import leaks
 from fetalclip.data.pairs import Pairs
 from fetalclip.data.sources import open_pairs
-from fetalclip.data.table_pairs import TablePairs
+from fetalclip.data.table_pairs import TablePairs, read_source
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadRecipe, DataMissing, OutputError
+from fetalclip.fit.account import named
 from fetalclip.fit.calibrate import confidence
-from fetalclip.fit.pretrain import Pretraining, Sides, named
+from fetalclip.fit.pretrain import Pretraining, Sides
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.fit.towers import FROM_NOTHING
 from fetalclip.memory import keep_freed_memory
@@ -32,7 +33,7 @@ Opener = Callable[[Any, Path, bool, Say], Pretraining]
 
 def open_training(recipe: PretrainRecipe, out: Path, resume: bool, say: Say) -> Pretraining:
     """A plain pretraining; arguments and errors as `pretrain`."""
-    return Pretraining(recipe, open_sides(recipe, out.parent / "cache"), out, resume)
+    return Pretraining(recipe, open_sides(recipe), out, resume)
 
 
 def pretrain(
@@ -62,12 +63,11 @@ def pretrain(
         held = 0 if training.held is None else len(training.held)
         say(f"{len(training.sides.train)} pairs to train on, {held} to choose by")
     training.epochs()
-    training.together()
     training.accelerator.end_training()  # trackers are closed, and the processes part
     if not training.main:
         return out / MODEL
-    if training.bad:
-        say(f"{len(training.bad)} draws of pairs that cannot be read: {named(training.bad)}")
+    if bad := training.account.bad:
+        say(f"{len(bad)} draws of pairs that cannot be read: {named(bad)}")
     epoch = training.take_best()
     say(f"the model is that of epoch {epoch}")
     return write_model(training, epoch, out / MODEL)
@@ -91,23 +91,28 @@ def open_sides(recipe: PretrainRecipe, cache: Path | None = None, drawn: int = 0
     side = round((drawn or recipe.model.image_size) * data.store)
     options: dict[str, Any] = {"side": side, "overlay": data.overlay, "buffer": data.buffer, "cache": cache}
     train = open_pairs(data.train, "train", **options)
-    if data.validate:
-        held = open_pairs(data.validate, "val", whole=True, **options)
-        if not data.allow_leaks:
-            _refuse_leaks(train, held)
-        return Sides(train, held)
     try:
-        return Sides(train, open_pairs(data.train, "val", **options))
+        held = open_pairs(data.validate or data.train, "val", whole=bool(data.validate), **options)
     except DataMissing:
-        return Sides(train, None)  # no val side: nothing is chosen, the last epoch is kept
+        if data.validate:
+            raise
+        held = None  # no val side: nothing is chosen, the last epoch is kept
+    if held is not None and held.fingerprint == train.fingerprint:
+        raise BadRecipe("data.validate with the pairs of data.train", "others", "data.validate=val.csv")
+    if not data.allow_leaks:
+        _refuse_leaks(recipe, train, held)
+    return Sides(train, held)
 
 
-def _refuse_leaks(train: Pairs, held: Pairs) -> None:
-    """Of two tables: no group and no file may stand in both; shards do not tell whose pictures they hold."""
-    if not isinstance(train, TablePairs) or not isinstance(held, TablePairs):
+def _refuse_leaks(recipe: PretrainRecipe, train: Pairs, held: Pairs | None) -> None:
+    """Of tables: no group and no file may stand on two sides, the test side too; shards were looked at when written."""
+    if not isinstance(train, TablePairs):
         return
-    if found := leaks([*train.rows, *held.rows]):
-        what = f"{len(found)} groups or files in both data.train and data.validate"
+    rows = [*read_source(recipe.data.train).rows]
+    if recipe.data.validate and isinstance(held, TablePairs):
+        rows = [*(row for row in rows if row.split != "val"), *held.rows]
+    if found := leaks(rows):
+        what = f"{len(found)} groups or files on two sides of the data"
         raise BadRecipe(what, "a patient on one side only", "fetalclip data audit, or data.allow_leaks=true")
 
 

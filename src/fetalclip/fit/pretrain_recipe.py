@@ -28,7 +28,7 @@ class PairsRecipe:
         buffer: pairs in the shuffle buffer that shards are drawn through; 0 shuffles all of them.
         workers: processes that read ahead; 0 reads in a thread.
         max_bad: share of the pairs read that may be unreadable before the run stops.
-        allow_leaks: train even if a group or a file stands in both tables, where ``validate`` is one of its own.
+        allow_leaks: train even if a group or a file of a table stands on two of its sides, or in both tables.
     """
 
     train: str = ""
@@ -121,7 +121,7 @@ class WatchRecipe:
 
     Attributes:
         log_steps: steps between lines of the log.
-        checkpoint_steps: steps between checkpoints; 0: one an epoch.
+        checkpoint_steps: steps between checkpoints; 0: of one process every ten minutes. One stands after each epoch.
         validate_epochs: epochs between validations.
         choose: what the best checkpoint is chosen by on the validation side: ``planes`` (prompted macro F1), ``loss``
             (contrastive), or ``auto``: planes where there are any to ask for.
@@ -194,7 +194,19 @@ class PretrainRecipe:
         if optim.epochs < 1 or optim.batch < 2 or optim.accumulate < 1 or optim.chunk < 0:
             raise BadRecipe("no epochs, a batch under 2 or a negative chunk", "optim.epochs >= 1, optim.batch >= 2")
         _within("optim.layer_decay", optim.layer_decay, 0.0, 1.0, low_open=True)
-        _within("optim.ema", optim.ema, 0.0, 1.0)
+        _within("optim.ema", optim.ema, 0.0, 0.999999)
+        _within("optim.rate", optim.rate, 0.0, 10.0)
+        _within("optim.rate_text", optim.rate_text, 0.0, 10.0)
+        _within("optim.weight_decay", optim.weight_decay, 0.0, 100.0)
+        _within("optim.beta1", optim.beta1, 0.0, 0.999999)
+        _within("optim.beta2", optim.beta2, 0.0, 0.999999)
+        _within("optim.eps", optim.eps, 0.0, 1.0, low_open=True)
+        _within("optim.warmup_steps", optim.warmup_steps, 0, 1e9)
+        _within("optim.clip", optim.clip, 0.0, 1e9, low_open=True)
+        _within("optim.max_scale", optim.max_scale, 1.0, 1e4)
+        _within("data.workers", self.data.workers, 0, 256)
+        _within("data.buffer", self.data.buffer, 0, 1e9)
+        _within("seed", self.seed, 0, 2**63 - 1)
         _within("data.max_bad", self.data.max_bad, 0.0, 1.0)
         _within("model.drop_path", model.drop_path, 0.0, 0.9)
         _within("model.patch_dropout", model.patch_dropout, 0.0, 0.9)

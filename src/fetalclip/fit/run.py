@@ -7,6 +7,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from fetalclip.errors import BadValue, OutputError
+from fetalclip.disk import replacing
+from fetalclip.errors import BadCheckpoint, BadValue, OutputError
 from fetalclip.fit import checkpoints
-from fetalclip.fit.machines import machines, random_states, restore_random, seed_all
+from fetalclip.fit.machines import joined, machines, random_states, restore_random, seed_all
 from fetalclip.fit.pace import AnyRecipe, Pace, ahead, schedule
 from fetalclip.fit.trackers import hyperparameters, numbers, trackers
 from fetalclip.fit.watch import commit, environment, plot_run
@@ -139,10 +141,12 @@ class Run(ABC):
             return
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            if not self.number:
-                checkpoints.cut_log(self.out, 0)  # of a run that was killed before its first checkpoint
+            if not self.number:  # what a run left that was killed before its first checkpoint
+                checkpoints.cut_log(self.out, 0)
+                (self.out / checkpoints.BEST).unlink(missing_ok=True)
             told = {"recipe": self._recipe.to_dict(), **self.made_with, **facts}
-            (self.out / "recipe.json").write_text(json.dumps(told, indent=1))
+            with replacing(self.out / "recipe.json") as part:
+                part.write_text(json.dumps(told, indent=1))
         except OSError as error:
             found = f"run folder {self.out} cannot be written ({error.strerror})"
             raise OutputError(found, "a writable folder") from None
@@ -150,9 +154,10 @@ class Run(ABC):
     def _made_with(self) -> dict[str, Any]:
         """Environment and commit at the start of the run; a resumed run keeps those it started with."""
         file = self.out / "recipe.json"
-        if self.number and file.is_file():
-            before = json.loads(file.read_text())
-            return {name: before[name] for name in ("environment", "commit") if name in before}
+        if self.number and self.main and file.is_file():
+            with suppress(OSError, ValueError, TypeError):  # damaged: then it is told anew
+                before = json.loads(file.read_text())
+                return {name: before[name] for name in ("environment", "commit")}
         return {"environment": environment(), "commit": commit()}
 
     def epochs(self) -> None:
@@ -241,7 +246,7 @@ class Run(ABC):
         kept = self.out / checkpoints.NAME
         where = f"; the last good checkpoint is {kept}" if kept.is_file() else "; there is no checkpoint yet"
         found = f"{what} that is not finite in step {number + 1}{where}"
-        return BadValue(found, "a training that does not run away", "a lower optim.rate, or a smaller optim.clip")
+        return BadValue(found, "a training that does not run away", "a lower optim.rate, in another --out folder")
 
     def _log(self, line: dict[str, Any]) -> None:
         if not self.main:
@@ -265,7 +270,7 @@ class Run(ABC):
         state: dict[str, Any] = {name: module.state_dict() for name, module in self.modules().items()}
         state |= {"optimiser": self.optimiser.state_dict(), "random": random_states(), "losses": self._losses}
         state |= {"epoch": self.epoch, "place": self.place, "log": log.stat().st_size if log.is_file() else 0}
-        state |= {"recipe": self._words(), "data": self.fingerprint, "more": self.more_state()}
+        state |= {**self.words(), "more": self.more_state()}
         if self.accelerator.scaler is not None:
             state["scaler"] = self.accelerator.scaler.state_dict()
         checkpoints.write(self.out / checkpoints.NAME, state)
@@ -278,12 +283,29 @@ class Run(ABC):
         """
         if self.main and self.out.is_dir():
             checkpoints.clean(self.out)
-        words = {"recipe": self._words(), **({"data": self.fingerprint} if self.fingerprint else {})}
-        if not checkpoints.read(self.out / checkpoints.NAME, self._take, words):
-            return False
-        if self.main:
+        found = checkpoints.read(self.out / checkpoints.NAME, self._take, self.words())
+        self._agree()
+        if found and self.main:
             checkpoints.cut_log(self.out, self._log_size)
-        return True
+        return found
+
+    def _agree(self) -> None:
+        """All processes stand at one step of one run.
+
+        Raises:
+            BadCheckpoint: they do not, on every one of them: machines without a common folder, or with other data.
+        """
+        told = {json.dumps([self.number, self.words()], sort_keys=True)}
+        if self.accelerator.num_processes > 1:
+            told = set(joined([*told]))
+        if len(told) > 1:
+            found = "processes that stand at different steps, or have different recipes or data"
+            raise BadCheckpoint(found, "one run folder and one copy of the data that all machines see")
+
+    def words(self) -> dict[str, str]:
+        """What a checkpoint is held against."""
+        told = json.dumps(self._recipe.to_dict(), sort_keys=True)
+        return {"recipe": told, **({"data": self.fingerprint} if self.fingerprint else {})}
 
     def _take(self, state: dict[str, Any]) -> None:
         for name, module in self.modules().items():
@@ -298,6 +320,3 @@ class Run(ABC):
         if "scaler" in state and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.take_more(state.get("more", {}))
-
-    def _words(self) -> str:
-        return checkpoints.recipe_words(self._recipe.to_dict())

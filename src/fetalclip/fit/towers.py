@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fetalclip.cards import Card, get_card, read_folder, read_json
 from fetalclip.clinical.sampling import texts as caption_texts
-from fetalclip.errors import BadRecipe, NotAvailable
+from fetalclip.errors import BadRecipe, NotAvailable, OutputError
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
 from fetalclip.fit.start import start_numbers
 from fetalclip.foreign import CONFIGS, IMAGENET, OPENCLIP, WEIGHTS
@@ -25,6 +25,7 @@ from fetalclip.models.imagenet import load_imagenet
 from fetalclip.models.pair import Architecture, DualEncoder
 from fetalclip.models.tiny import TINY, build_tiny
 from fetalclip.models.tokenizer import Tokenizer
+from fetalclip.models.verified import compute
 from fetalclip.models.vit import ViTConfig
 from fetalclip.models.weights import load_folder, load_strictly
 
@@ -90,8 +91,8 @@ def build_towers(recipe: PretrainRecipe, folder: Path | None = None) -> tuple[To
 
     Args:
         recipe: the recipe.
-        folder: where a start in OpenCLIP's layout is converted to, and found again; None converts it to a folder that
-            is gone afterwards. Several processes that share it must not convert at the same time.
+        folder: below which a start in OpenCLIP's layout is converted to a folder named by its hashes, and found again;
+            None converts it to one that is gone afterwards.
 
     Raises:
         BadRecipe, NotAvailable, BadCheckpoint: as `architecture_of`.
@@ -143,9 +144,15 @@ def _card(start: str, folder: Path) -> Card:
     source = _openclip_folder(start)
     if source is None:
         return get_card(start)
-    if not (folder / "config.json").is_file():
-        convert(source / CONFIGS[OPENCLIP], _weights(source), folder)
-    return read_folder(folder)
+    config, weights = source / CONFIGS[OPENCLIP], _weights(source)
+    made = folder / (compute(config)[:8] + compute(weights)[:8])  # of another start another folder
+    if not (made / "config.json").is_file():
+        try:
+            convert(config, weights, made)
+        except OutputError:
+            if not (made / "config.json").is_file():  # else another machine was first
+                raise
+    return read_folder(made)
 
 
 def _openclip_folder(start: str) -> Path | None:

@@ -22,7 +22,7 @@ Clip = str | os.PathLike[str] | bytes
 
 
 def read_cine(source: Clip, mm_per_pixel: float | tuple[float, float] | None = None) -> Cine:
-    """Read a clip: MP4, MOV, MKV, WebM, AVI, GIF, animated PNG or WebP.
+    """Read a clip: MP4, MOV, MKV, WebM, AVI, GIF, animated PNG or WebP, or a DICOM file of several pictures.
 
     The file is looked through once without decoding (for the number of pictures and their times) and its first picture
     is decoded; the rest is decoded while iterating. Turned and mirrored clips come upright. How each pixel format
@@ -30,7 +30,8 @@ def read_cine(source: Clip, mm_per_pixel: float | tuple[float, float] | None = N
 
     Args:
         source: a path, or the bytes of a file.
-        mm_per_pixel: mm per pixel of the upright picture, one number or (x, y).
+        mm_per_pixel: mm per pixel of the upright picture, one number or (x, y); without it that of the ultrasound
+            regions of a DICOM file, else None.
 
     Returns:
         Cine: ``seconds`` of its shots are the presentation times of the file, unrounded. ``info`` has ``format``,
@@ -46,6 +47,10 @@ def read_cine(source: Clip, mm_per_pixel: float | tuple[float, float] | None = N
     """
     spacing = as_spacing(mm_per_pixel)
     name, label, form = _known(source)
+    if form == "DICOM":
+        from fetalclip.io.dicom.read import read_clip
+
+        return read_clip(lambda: _begin(source), name, label, spacing)
     found = _animation(source, name, label, form) if form in ("APNG", "WEBP") else _video(source, name, label, form)
     return replace(found, mm_per_pixel=spacing, shots=_spaced(found, spacing))
 
@@ -57,6 +62,16 @@ def is_clip(source: Clip) -> bool:
     except UnreadableInput:
         return False
     return True
+
+
+def dicom_clip(source: Clip) -> tuple[Callable[[], BinaryIO], str, str] | None:
+    """What opens a clip that is a DICOM file, its name and its label; None of another clip.
+
+    Raises:
+        UnreadableInput: it is no clip, or cannot be read.
+    """
+    name, label, form = _known(source)
+    return (lambda: _begin(source), name, label) if form == "DICOM" else None
 
 
 def read_sequence(
@@ -132,12 +147,23 @@ def _known(source: Clip) -> tuple[str, str, str]:
         raise refusal(error, name, label) from error
     if not head:
         raise UnreadableInput(f"{label} is empty (0 bytes)", READABLE_CLIP, "copy or export the clip again")
-    if (form := sniff_clip(head)) is None:
-        still = sniff(head)
+    form, still = sniff_clip(head), sniff(head)
+    if still == "DICOM" and _is_moving(source, name, label):
+        form = "DICOM"
+    if form is None:
         looks = f"a still picture ({still})" if still else describe(head)
         fix = "fetalclip.read(path), or read_sequence([path, ...], rate)" if still else "export it as H.264 MP4"
         raise UnreadableInput(f"{label} is not a clip: it looks like {looks}", READABLE_CLIP, fix)
     return name, label, form
+
+
+def _is_moving(source: Clip, name: str, label: str) -> bool:
+    from fetalclip.io.dicom.read import is_moving
+
+    try:
+        return is_moving(lambda: _begin(source), label)
+    except OSError as error:
+        raise refusal(error, name, label) from error
 
 
 def _begin(source: Clip) -> BinaryIO:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
-READABLE = "a PNG, JPEG, TIFF, BMP or WebP picture"
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "DICOM")
+READABLE = "a PNG, JPEG, TIFF, BMP, WebP or DICOM picture"
 
 CLIPS = ("MP4", "MOV", "MKV", "AVI", "GIF", "APNG", "WEBP")
-READABLE_CLIP = "an MP4, MOV, MKV, WebM, AVI or GIF clip, or an animated PNG or WebP"
+READABLE_CLIP = "an MP4, MOV, MKV, WebM, AVI, GIF or multi-frame DICOM clip, or an animated PNG or WebP"
+
+# Kinds of values of an explicit DICOM file, and those of them whose length takes four bytes (PS3.5 table 7.1-1).
+_LONG_KINDS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
+_KINDS = _LONG_KINDS | frozenset(
+    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS")
+    + (b"ST", b"TM", b"UI", b"UL", b"US")
+)
 
 HEAD = 4096
 """Bytes that are looked at before a file is read in full."""
@@ -49,8 +56,8 @@ _OTHERS = (
 
 def sniff(head: bytes) -> str | None:
     """The picture format of a file that begins with ``head`` (one of ``FORMATS``), or None."""
-    if head[128:132] == b"DICM":
-        return None  # a preamble may look like a TIFF; the file is still DICOM
+    if head[128:132] == b"DICM" or _bare_dicom(head):
+        return "DICOM"  # a preamble may look like a TIFF; the file is still DICOM
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if head.startswith(b"\xff\xd8\xff"):
@@ -62,6 +69,34 @@ def sniff(head: bytes) -> str | None:
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
     return None
+
+
+_BARE = 3  # values in a row that a DICOM file without its preamble must begin with
+
+
+def _bare_dicom(head: bytes) -> bool:
+    """Whether a file begins with DICOM values, first of group 2 or 8, in rising order, with lengths that can be."""
+    order = "big" if head[:1] == b"\0" else "little"
+    place, before = 0, 0
+    for _ in range(_BARE):
+        tag, kind = head[place : place + 4], head[place + 4 : place + 6]
+        group, element = int.from_bytes(tag[:2], order), int.from_bytes(tag[2:], order)  # type: ignore[arg-type]
+        explicit = kind in _KINDS
+        if explicit and kind in _LONG_KINDS:
+            length, place = int.from_bytes(head[place + 8 : place + 12], order), place + 12  # type: ignore[arg-type]
+        elif explicit:
+            length, place = int.from_bytes(head[place + 6 : place + 8], order), place + 8  # type: ignore[arg-type]
+        else:
+            length, place = int.from_bytes(head[place + 4 : place + 8], order), place + 8  # type: ignore[arg-type]
+        if (
+            group not in ((2, 8) if not before else range(0x41))
+            or group << 16 | element <= before
+            or length % 2
+            or place + length > len(head)
+        ):
+            return False
+        before, place = group << 16 | element, place + length
+    return True
 
 
 # Brands of the ISO base media file format that are pictures and no clips.

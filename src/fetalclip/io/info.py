@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from typing import Any
 
 from PIL import ExifTags, Image
 
 from fetalclip.errors import InputError
 from fetalclip.frame import Frame
-from fetalclip.io.cine import Clip, is_clip, read_cine
+from fetalclip.io.cine import Clip, dicom_clip, is_clip, read_cine
+from fetalclip.io.dicom.info import inspect_dicom
 from fetalclip.io.source import Readable, load, name_of, shown
 from fetalclip.io.stills import as_spacing, decode, quiet
 
@@ -37,12 +39,15 @@ _CONTAINER = frozenset(
 _SUB_TAGS = {ExifTags.IFD.Exif: ExifTags.TAGS, ExifTags.IFD.GPSInfo: ExifTags.GPSTAGS}
 
 
-def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = None) -> dict[str, Any]:
+def inspect(
+    path: Readable, mm_per_pixel: float | tuple[float, float] | None = None, show_identifiers: bool = False
+) -> dict[str, Any]:
     """What was read of one file; a file that cannot be read gives ``error`` and never raises.
 
     Args:
         path: as for ``fetalclip.io.read``.
         mm_per_pixel: mm per pixel, one number or (x, y), when the user knows it.
+        show_identifiers: tell the values of identifying fields too, of a DICOM file.
 
     Returns:
         ``path`` as given; ``kind`` ("image" or "cine"); ``format`` and ``mode`` as stored; ``width`` and ``height`` in
@@ -51,7 +56,9 @@ def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = N
         burned into the pixels is not looked for); ``error``. When it cannot be read, all but ``path`` and
         ``error`` are None. A clip has besides ``rate`` (pictures per second), ``seconds``, ``variable_rate`` and
         ``warnings``, of a video ``rotation`` (degrees clockwise that were turned), and its ``format`` and ``mode`` are
-        container and codec with pixel format.
+        container and codec with pixel format. A DICOM file has besides ``sop_class``, ``transfer_syntax``, ``regions``
+        (ultrasound regions: box, format, data, units, mm per pixel), ``burned_in`` (what its header says of text in the
+        picture: True, False or None), ``warnings``, and ``identifier_values`` for who asks.
 
     Raises:
         UsageError: ``path`` or ``mm_per_pixel`` is of the wrong kind.
@@ -59,9 +66,11 @@ def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = N
     keys = ("kind", "format", "mode", "width", "height", "frames", "mm_per_pixel", "identifiers")
     spacing = as_spacing(mm_per_pixel)
     if isinstance(path, (str, os.PathLike, bytes)) and is_clip(path):
-        return _clip(path, spacing, keys)
+        return _clip(path, spacing, keys, show_identifiers)
     try:
         source = load(path)
+        if source.format == "DICOM":
+            return inspect_dicom(lambda: BytesIO(source.data), source.name, source.label, spacing, show_identifiers)
         pixels, info, image = decode(source)
     except InputError as error:
         return {"path": name_of(path), **dict.fromkeys(keys), "error": str(error)}
@@ -80,9 +89,11 @@ def inspect(path: Readable, mm_per_pixel: float | tuple[float, float] | None = N
     }
 
 
-def _clip(path: Clip, spacing: tuple[float, float] | None, keys: tuple[str, ...]) -> dict[str, Any]:
+def _clip(path: Clip, spacing: tuple[float, float] | None, keys: tuple[str, ...], show: bool) -> dict[str, Any]:
     """`inspect` of a file that starts like a clip."""
     try:
+        if (begin := dicom_clip(path)) is not None:
+            return inspect_dicom(*begin, spacing, show)
         cine = read_cine(path, spacing)
     except InputError as error:
         return {"path": name_of(path), **dict.fromkeys(keys), "error": str(error)}

@@ -14,6 +14,9 @@ from fetalclip.io.formats import HEAD, READABLE, describe, sniff, sniff_clip
 MAX_BYTES = 1 << 30
 """Largest file that is read, in bytes (1 GiB)."""
 
+MAX_DICOM = 1 << 28
+"""Largest DICOM file that is read as one picture, in bytes (256 MiB); a clip is not held in memory."""
+
 Readable = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
@@ -96,7 +99,7 @@ def check_regular(name: str, label: str, limit: int | None = MAX_BYTES) -> None:
     if not stat.S_ISREG(mode):
         raise UnreadableInput(f"{label} is a pipe, socket or device", READABLE, "save the picture to a file first")
     if limit is not None and os.stat(name).st_size > limit:
-        raise _too_large(label)
+        raise _too_large(label, limit)
 
 
 def _drain(file: BinaryIO, name: str, label: str) -> Source:
@@ -104,9 +107,10 @@ def _drain(file: BinaryIO, name: str, label: str) -> Source:
     if not isinstance(head, bytes):
         raise UsageError(f"{label} is open as text", "a file opened in binary mode", 'open(path, "rb")')
     form = _check_start(head, label)
-    data = head + file.read(MAX_BYTES + 1 - len(head))
-    if len(data) > MAX_BYTES:
-        raise _too_large(label)
+    limit = MAX_DICOM if form == "DICOM" else MAX_BYTES
+    data = head + file.read(limit + 1 - len(head))
+    if len(data) > limit:
+        raise _too_large(label, limit)
     return Source(data, name, label, form)
 
 
@@ -123,10 +127,9 @@ def _check_start(head: bytes, label: str) -> str:
     return form
 
 
-def _too_large(label: str) -> InputTooLarge:
-    return InputTooLarge(
-        f"{label} is larger than {MAX_BYTES >> 30} GiB", "one still picture", "export the picture as PNG"
-    )
+def _too_large(label: str, limit: int) -> InputTooLarge:
+    size = f"{limit >> 30} GiB" if limit >> 30 else f"{limit >> 20} MiB"
+    return InputTooLarge(f"{label} is larger than {size}", "one still picture", "export the picture as PNG")
 
 
 def refusal(error: OSError | ValueError, name: str, label: str) -> UnreadableInput:

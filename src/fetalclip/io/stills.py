@@ -1,4 +1,4 @@
-"""Still pictures by content: PNG, JPEG, TIFF, BMP, WebP to ``Frame``."""
+"""Still pictures by content: PNG, JPEG, TIFF, BMP, WebP and DICOM to ``Frame``."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ def read(source: Readable, mm_per_pixel: float | tuple[float, float] | None = No
 
     Args:
         source: a path, the bytes of a file, or an open binary file (read from where it stands).
-        mm_per_pixel: mm per pixel of the upright picture, one number or (x, y). Nothing is guessed from the
-            print resolution in a file: without this the spacing is None.
+        mm_per_pixel: mm per pixel of the upright picture, one number or (x, y). Without it the spacing is that of
+            the ultrasound regions of a DICOM file, and None of any other: nothing is guessed from a print resolution.
 
     Returns:
         Frame: uint8 (H, W), or (H, W, 3) for real colour. ``source`` is the path as given; ``info`` has
         ``format``, ``mode`` and ``bits`` as stored, ``pages``, and where they apply ``orientation`` (2–8) and
-        ``non_finite`` (float pixels that were not finite).
+        ``non_finite`` (float pixels that were not finite). Of DICOM see ``fetalclip.io.dicom.read``; its
+        ``warnings`` say why there is no spacing.
 
     Raises:
         UnreadableInput: missing, empty, truncated, damaged, not a picture, a folder or a device.
@@ -51,6 +52,10 @@ def read(source: Readable, mm_per_pixel: float | tuple[float, float] | None = No
     """
     spacing = as_spacing(mm_per_pixel)
     loaded = load(source)
+    if loaded.format == "DICOM":
+        from fetalclip.io.dicom.read import read_frame
+
+        return read_frame(lambda: BytesIO(loaded.data), loaded.name, loaded.label, spacing)
     pixels, info, _ = decode(loaded)
     return Frame(pixels, spacing, loaded.name, info)
 
@@ -61,8 +66,14 @@ def read_size(source: Readable) -> tuple[int, int]:
     Raises:
         UnreadableInput, InputTooLarge, UsageError: as ``read``.
     """
+    loaded = load(source)
+    if loaded.format == "DICOM":
+        from fetalclip.io.dicom.read import open_dicom
+
+        shape = open_dicom(lambda: BytesIO(loaded.data), loaded.label).shape
+        return shape.width, shape.height
     with quiet():
-        image = _open(load(source))
+        image = _open(loaded)
         width, height = image.size
         return (height, width) if _orientation(image) >= 5 else (width, height)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fetalclip.errors import UsageError
+from fetalclip.io.dicom.directory import NAME, is_directory, referenced
 from fetalclip.io.source import shown
 
 PathLike = str | os.PathLike[str]
@@ -19,6 +20,9 @@ def walk(paths: PathLike | Iterable[PathLike]) -> Iterator[Path]:
     folders inside it come after its own tree. Links to files are followed and keep their own name. A folder
     is walked once however many links lead to it, so loops end. What cannot be walked (a missing path, a
     broken link, a folder without permission) is given as it is, so that reading it gives its error.
+
+    A DICOMDIR gives the pictures it names that lie below its own folder; in a folder that is walked it gives nothing,
+    as they come anyway. It is given itself when it names none, or leads elsewhere, so that reading it says so.
 
     Args:
         paths: one path or several.
@@ -54,6 +58,9 @@ class _Walker:
     def files(self, start: Path) -> Iterator[Path]:
         """Files of one path that were not given before."""
         if not _is_folder(start):
+            if start.name.upper() == NAME and (index := referenced(start)) is not None:
+                yield from self._indexed(start, *index)
+                return
             # a link is an entry of its own: only the folder part is resolved
             folder, entry = os.path.realpath(start.parent), self._entry(start)
             if folder not in self.folders and entry not in self.singles:
@@ -64,13 +71,22 @@ class _Walker:
         while linked:
             yield from self._tree(linked.pop(0), linked)
 
+    def _indexed(self, index: Path, named: list[Path], whole: bool) -> Iterator[Path]:
+        """The pictures that a DICOMDIR names and that were not given before."""
+        for file in [*named, *([] if named and whole else [index])]:
+            entry = self._entry(file)
+            if entry not in self.singles and os.path.dirname(entry) not in self.folders:
+                self.singles.add(entry)
+                yield file
+
     def _tree(self, folder: Path, linked: list[Path]) -> Iterator[Path]:
         """Files below ``folder``; linked folders are put off by adding them to ``linked``."""
         stack = [folder]
         while stack:
             path = stack.pop()
             if not _is_folder(path):
-                if not self.singles or self._entry(path) not in self.singles:
+                known = bool(self.singles) and self._entry(path) in self.singles
+                if not known and not (path.name.upper() == NAME and is_directory(path)):
                     yield path
                 continue
             if path is not folder and path.is_symlink():

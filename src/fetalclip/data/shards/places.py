@@ -122,7 +122,7 @@ class RemotePlace:
 
     def _make_room(self, size: int) -> None:
         """Remove the shards that were not used for longest; one that is open stays readable where the system can."""
-        found: Sequence[Path] = sorted(self.folder.parent.glob("*/*.tar"), key=_used)
+        found: Sequence[Path] = sorted(self.folder.parent.glob("shards-*/*.tar"), key=_used)
         total = size + sum(_size(path) for path in found)
         for path in found:
             if total <= self.limit:

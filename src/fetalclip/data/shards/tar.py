@@ -8,6 +8,7 @@ files are refused.
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -125,10 +126,10 @@ def _number(field: bytes) -> int:
     """Octal digits, or after a set bit a big-endian number (GNU)."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
-    try:
-        return int(field.strip(b"\0 ") or b"0", 8)
-    except ValueError:
-        raise UnreadableInput("a header of a tar file that is damaged", _EXPECTED) from None
+    digits = field.strip(b"\0 ")
+    if re.fullmatch(rb"[0-7]*", digits) is None:  # int() would take a sign
+        raise UnreadableInput("a header of a tar file that is damaged", _EXPECTED)
+    return int(digits or b"0", 8)
 
 
 def _extra(stream: BinaryIO, size: int, left: int) -> bytes:

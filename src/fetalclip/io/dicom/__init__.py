@@ -1,0 +1,1 @@
+"""DICOM in: ultrasound pictures and clips with their scale, read without trust."""

@@ -1,0 +1,76 @@
+"""Finds text on a picture at its full size, for those who have to remove it: `find_overlay` looks at a smaller copy.
+
+The picture is looked at in full and at halves of it, so that small and large letters are met at the size the finders
+are made for. On tissue, white letters of 10 to 36 pixels are found as a rule, light grey ones mostly, and dark grey
+ones often not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fetalclip.overlay.marks import _blocks, _lone, _words
+from fetalclip.overlay.raster import Box, Gray, Mask, Real, boxes, cut, grown, opened
+
+_SMALLEST = 120  # pixels of the shorter side of a copy: in smaller ones bone and speckle look like letters
+_COPIES = 4
+_NEAR = 7  # pixels, odd: boxes nearer than this are one
+# How far ink outshines its surroundings, how light it is, by how much the ink of one word differs: grey levels.
+_INKS = ((50, 100, 10), (70, 110, 14))
+_SHARE = 0.45  # of the ink of a word that is flat; the rest is the soft edge of the letters
+_ABOVE = 0.05  # at most this share is lighter than the flat part
+_STROKES, _DENSE = 3, 0.7  # strokes in a middling row: at least, and for each piece of a row as wide as it is high
+
+
+def find_text(gray: Gray) -> list[Box]:
+    """Boxes (y0, x0, y1, x1), half open, around what looks like letters, inside the picture; they may not overlap.
+
+    Args:
+        gray: uint8 (H, W).
+    """
+    found = np.zeros(gray.shape, dtype=bool)
+    for step, copy in enumerate(_halves(gray)):
+        sharp = copy - opened(copy, 5)
+        for box in [*_words(copy, sharp), *_blocks(_lone(copy)), *_flat_words(copy, sharp)]:
+            y0, x0, y1, x1 = (edge << step for edge in box)
+            found[cut((y0, x0, y1, x1))] = True
+    return boxes(grown(found, _NEAR)) if found.any() else []
+
+
+def _flat_words(g: Real, sharp: Real) -> list[Box]:
+    """Words in ink of one grey, however light; speckle and bone are of many."""
+    found = []
+    for thin, light, spread in _INKS:
+        ink = (sharp > thin) & (g > light)
+        for y0, x0, y1, x1 in boxes(_along(ink)):
+            x1 -= 8  # of the ink itself
+            tall, wide = y1 - y0, x1 - x0
+            here = ink[y0:y1, x0:x1]
+            values = g[y0:y1, x0:x1][here]
+            if not (6 <= tall <= 18 and wide >= 2 * tall) or values.size < 3 * tall:
+                continue
+            level = np.percentile(values, 80)
+            flat = (np.abs(values - level) <= spread).mean() > _SHARE and (values > level + spread).mean() < _ABOVE
+            starts = np.diff(np.pad(here, ((0, 0), (1, 0))).astype(np.int8), axis=1) == 1
+            strokes = float(np.median(starts.sum(axis=1)))
+            if flat and strokes >= max(_STROKES, _DENSE * wide / tall):
+                found.append((y0 - 3, x0 - 3, y1 + 3, x1 + 3))
+    return found
+
+
+def _along(ink: Mask) -> Mask:
+    """Ink grown by 4 pixels along x, on a picture that is 8 pixels wider."""
+    wide = np.pad(ink, ((0, 0), (8, 8)))
+    return np.logical_or.reduce([wide[:, k : k + ink.shape[1] + 8] for k in range(9)])
+
+
+def _halves(gray: Gray) -> list[Real]:
+    """The picture and its halves, float32, as long as letters could be seen."""
+    copies: list[Real] = []
+    copy = gray.astype(np.float32)
+    while min(copy.shape) >= _SMALLEST and len(copies) < _COPIES:
+        copies.append(copy)
+        height, width = (side // 2 * 2 for side in copy.shape)
+        tall = copy[0:height:2] + copy[1:height:2]
+        copy = np.asarray((tall[:, 0:width:2] + tall[:, 1:width:2]) / np.float32(4), dtype=np.float32)
+    return copies

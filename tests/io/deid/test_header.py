@@ -1,0 +1,126 @@
+"""The new header: what may stay, what is replaced, what is nowhere."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from fetalclip.errors import UnreadableInput
+from fetalclip.io.deid import Choices, Key
+from fetalclip.io.deid.header import clean
+from fetalclip.io.deid.secrets import leaves
+
+
+def texts(dataset: Dataset) -> str:
+    return "\n".join(str(element.value) for element, _ in leaves(dataset) if element is not None)
+
+
+@pytest.mark.parametrize("choices", [Choices(), Choices(device=True, patient=True)])
+def test_nothing_planted_is_left_in_200_headers(key: Key, choices: Choices, sim: SimpleNamespace) -> None:
+    for seed in range(200):
+        planted = sim.Planted(random.Random(seed))
+        new = sim.header(planted)
+        sim.add_region(new, label=planted.word("in the region"))
+        done = clean(new, key, choices)
+        allowed = {"serial", "station"} if choices.device else set()
+        left = [name for name, word in planted.words.items() if word in texts(done.dataset) and name not in allowed]
+        assert left == [], seed
+        assert len(done.secrets) > 30
+        assert done.removed["private"] == 4
+        assert done.removed["PatientComments"] == 1
+        assert done.dataset.SequenceOfUltrasoundRegions[0].PhysicalDeltaY == 0.023
+        assert done.dataset.SeriesNumber == 3
+        assert done.dataset.InstanceNumber is None
+
+
+def test_dates_move_together(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    new = sim.header(planted)
+    done = clean(new, key, Choices()).dataset
+
+    def moved(keyword: str) -> int:
+        old, later = (date.fromisoformat(str(part[keyword].value)[:8]) for part in (new, done))
+        return (old - later).days
+
+    assert moved("StudyDate") == moved("LastMenstrualDate") == moved("AcquisitionDateTime") == key.days(new.PatientID)
+    assert len(done.AcquisitionDateTime) == 8
+    assert done.StudyTime == ""
+    assert done.PatientBirthDate == ""
+
+
+def test_one_patient_is_one_and_another_is_another(
+    key: Key, other_key: Key, planted: Any, sim: SimpleNamespace
+) -> None:
+    one, two, other = sim.header(planted), sim.header(planted), sim.header(planted, "b")
+    two.PatientName, two.PatientID = "WRITTEN^OTHERWISE", f" {two.PatientID} "
+    done = [clean(new, key, Choices()) for new in (one, two, other)]
+    assert done[0].pseudonym == done[1].pseudonym != done[2].pseudonym
+    assert done[0].dataset.StudyInstanceUID == done[1].dataset.StudyInstanceUID != done[2].dataset.StudyInstanceUID
+    assert done[0].dataset.SOPInstanceUID != done[1].dataset.SOPInstanceUID
+    assert clean(one, other_key, Choices()).pseudonym != done[0].pseudonym
+    assert clean(one, other_key, Choices()).dataset.StudyInstanceUID != done[0].dataset.StudyInstanceUID
+
+
+def test_a_patient_without_a_number(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    one, two = sim.header(planted), sim.header(planted)
+    for new in (one, two):
+        new.PatientID = ""
+    assert clean(one, key, Choices()).pseudonym == clean(two, key, Choices()).pseudonym
+    two.PatientBirthDate = "19010101"
+    assert clean(one, key, Choices()).pseudonym != clean(two, key, Choices()).pseudonym
+
+
+def test_twice_is_once(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    once = clean(sim.header(planted), key, Choices(patient=True, device=True))
+    twice = clean(once.dataset, key, Choices(patient=True, device=True))
+    assert twice.dataset == once.dataset
+    assert (twice.removed, twice.replaced, twice.secrets) == ({}, {}, set())
+
+
+def test_codes_stay_with_the_standards_own_words(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    done = clean(sim.header(planted), key, Choices())
+    code = done.dataset.AnatomicRegionSequence[0]
+    assert (code.CodeValue, code.CodingSchemeDesignator) == ("T-F1100", "SRT")
+    assert planted.words["meaning"] not in code.CodeMeaning
+    strange = sim.header(planted)
+    strange.AnatomicRegionSequence[0].CodeValue = "987654321"
+    assert "AnatomicRegionSequence" not in clean(strange, key, Choices()).dataset
+
+
+def test_a_kept_text_with_a_removed_one_in_it_goes(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    new = sim.header(planted)
+    new.SoftwareVersions = f"1.2 for {planted.words['familya'].lower()}"
+    new.ManufacturerModelName = "Model 5"
+    done = clean(new, key, Choices(device=True))
+    assert "SoftwareVersions" not in done.dataset
+    assert done.dataset.ManufacturerModelName == "Model 5"
+
+
+def test_numbers_that_are_none(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    new = sim.header(planted)
+    new.add_new("MechanicalIndex", "LO", planted.word("index"))
+    new.add_new("FrameTime", "LO", planted.word("frame time"))
+    new.add_new("DepthsOfFocus", "FD", float("nan"))
+    new.add_new("NumberOfStages", "SQ", [Dataset()])
+    new.OutputPower = planted.word("power")
+    done = clean(new, key, Choices()).dataset
+    for keyword in ("MechanicalIndex", "FrameTime", "DepthsOfFocus", "NumberOfStages", "OutputPower"):
+        assert keyword not in done
+
+
+@pytest.mark.parametrize("value", ["20230231", "yesterday", "20230101-20240101", "00000000", "00010101"])
+def test_a_date_that_is_none_goes(key: Key, planted: Any, sim: SimpleNamespace, value: str) -> None:
+    new = sim.header(planted)
+    new.add_new("StudyDate", "LO", value)
+    assert not clean(new, key, Choices()).dataset.StudyDate
+
+
+def test_without_uids_there_is_no_file(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    new = sim.header(planted)
+    del new.StudyInstanceUID
+    with pytest.raises(UnreadableInput, match="StudyInstanceUID"):
+        clean(new, key, Choices())
