@@ -205,8 +205,8 @@ _WAYS += (_field, _swapped)
 
 def outcome(data: bytes) -> str:
     """What reading a file comes to."""
-    from fetalclip.errors import FetalclipError
     from fetalclip import io
+    from fetalclip.errors import FetalclipError
 
     try:
         with warnings.catch_warnings():
