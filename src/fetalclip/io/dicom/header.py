@@ -237,14 +237,16 @@ def _inflated(file: BinaryIO, place: int, label: str) -> bytes:
     file.seek(place)
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     parts, left = [], MAX_INFLATED
-    while left > 0 and (piece := file.read(1 << 16)):
-        while piece and left > 0:
-            try:
-                parts.append(inflate.decompress(piece, min(left, 1 << 20)))
-            except zlib.error:
-                raise damaged(label) from None
-            left -= len(parts[-1])
-            piece = inflate.unconsumed_tail
+    while left > 0 and not inflate.eof:  # at its end it would keep what is left over, for ever
+        piece = inflate.unconsumed_tail or file.read(1 << 16)
+        try:
+            part = inflate.decompress(piece, min(left, 1 << 20))
+        except zlib.error:
+            raise damaged(label) from None
+        if not piece and not part:
+            break
+        parts.append(part)
+        left -= len(part)
     if left <= 0:
         raise InputTooLarge(
             f"{label} inflates to more than {MAX_INFLATED >> 20} MiB", READABLE_DICOM, "export it uncompressed"
