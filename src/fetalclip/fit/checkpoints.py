@@ -12,8 +12,9 @@ import torch
 
 from fetalclip.disk import replacing
 from fetalclip.errors import BadCheckpoint, OutputError
+from fetalclip.fit.watch import LOG
 
-NAME, BEST, LOG = "checkpoint.pt", "best.pt", "metrics.jsonl"
+NAME, BEST = "checkpoint.pt", "best.pt"
 _NOT_THE_RUN = ("watch", "planned")  # parts of a recipe that change what is looked at, not what is trained
 _NOT_THE_DATA = ("workers", "max_bad", "allow_leaks")
 

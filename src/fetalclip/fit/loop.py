@@ -87,6 +87,10 @@ class Training(Run):
         """The batches of an epoch."""
         return self.batches.epoch(epoch)
 
+    def rest(self, epoch: int, skip: int) -> Iterator[Batch]:
+        """Those but for the first ``skip``, which are not drawn again."""
+        return self.batches.epoch(epoch, skip)
+
     def run(self) -> HeldOut | None:
         """Train to the last epoch.
 

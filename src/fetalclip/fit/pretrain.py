@@ -115,7 +115,6 @@ class Pretraining(Run):
         super().__init__(recipe, out, pace)
         self.recipe, self.sides = recipe, sides
         self.account = Account(len(sides.train), recipe.data.max_bad)
-        torch.manual_seed(recipe.seed)
         with self.accelerator.local_main_process_first():
             self.tokenizer, model = build_towers(recipe, out / "start")
             self.normalisation = normalisation_of(recipe, out / "start")

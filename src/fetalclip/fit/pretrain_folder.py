@@ -13,6 +13,7 @@ from fetalclip.data.sources import open_pairs
 from fetalclip.data.table_pairs import TablePairs, read_source
 from fetalclip.encoder import Encoder
 from fetalclip.errors import BadRecipe, DataMissing, OutputError
+from fetalclip.fit import checkpoints
 from fetalclip.fit.account import named
 from fetalclip.fit.calibrate import confidence
 from fetalclip.fit.pretrain import Pretraining, Sides
@@ -55,7 +56,7 @@ def pretrain(
         OutputError: the folder cannot be written, or holds another run and ``resume`` is off.
         BadRecipe, DataMissing, InputError, NotAvailable: what the recipe asks for cannot be done here.
     """
-    if not resume and (out / "checkpoint.pt").is_file():
+    if not resume and (out / checkpoints.NAME).is_file():
         raise OutputError(f"run folder {out} holds a run", "an empty folder", "--resume, or another --out folder")
     keep_freed_memory()
     training = opener(recipe, out, resume, say)

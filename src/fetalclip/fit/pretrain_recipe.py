@@ -7,6 +7,7 @@ from typing import Any
 
 from fetalclip.clinical.sampling import Chances
 from fetalclip.errors import BadRecipe
+from fetalclip.fit.recipe import one_of
 from fetalclip.models.text import TextConfig
 from fetalclip.models.vit import ViTConfig
 from fetalclip.preprocess.augment import Augmentation
@@ -183,14 +184,14 @@ class PretrainRecipe:
 
     def __post_init__(self) -> None:
         optim, model = self.optim, self.model
-        _one_of("optim.loss", optim.loss, LOSSES)
-        _one_of("optim.targets", optim.targets, TARGETS)
-        _one_of("optim.precision", optim.precision, PRECISIONS)
-        _one_of("model.image", model.image, TOWERS)
-        _one_of("model.positions", model.positions, ("linear", "keep"))
-        _one_of("data.overlay", self.data.overlay, ("mask", "keep"))
-        _one_of("watch.choose", self.watch.choose, ("auto", "planes", "loss"))
-        _one_of("watch.keep", self.watch.keep, ("best", "last"))
+        one_of("optim.loss", optim.loss, LOSSES)
+        one_of("optim.targets", optim.targets, TARGETS)
+        one_of("optim.precision", optim.precision, PRECISIONS)
+        one_of("model.image", model.image, TOWERS)
+        one_of("model.positions", model.positions, ("linear", "keep"))
+        one_of("data.overlay", self.data.overlay, ("mask", "keep"))
+        one_of("watch.choose", self.watch.choose, ("auto", "planes", "loss"))
+        one_of("watch.keep", self.watch.keep, ("best", "last"))
         if optim.epochs < 1 or optim.batch < 2 or optim.accumulate < 1 or optim.chunk < 0:
             raise BadRecipe("no epochs, a batch under 2 or a negative chunk", "optim.epochs >= 1, optim.batch >= 2")
         _within("optim.layer_decay", optim.layer_decay, 0.0, 1.0, low_open=True)
@@ -221,11 +222,6 @@ class PretrainRecipe:
     def to_dict(self) -> dict[str, Any]:
         """The resolved recipe."""
         return asdict(self)
-
-
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise BadRecipe(f"{key} = {value!r}", "one of " + ", ".join(allowed), f"{key}={allowed[0]}")
 
 
 def _within(key: str, value: float, low: float, high: float, low_open: bool = False) -> None:

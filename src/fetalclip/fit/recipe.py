@@ -140,12 +140,12 @@ class Recipe:
     augment: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        _one_of("objective", self.objective, OBJECTIVES)
-        _one_of("targets", self.targets, ("true", "diagonal"))
-        _one_of("model.start", self.model.start, ("imagenet", "random"))
-        _one_of("data.overlay", self.data.overlay, ("mask", "keep"))
+        one_of("objective", self.objective, OBJECTIVES)
+        one_of("targets", self.targets, ("true", "diagonal"))
+        one_of("model.start", self.model.start, ("imagenet", "random"))
+        one_of("data.overlay", self.data.overlay, ("mask", "keep"))
         for plane in self.data.leave_out:
-            _one_of("data.leave_out", plane, KNOWN)
+            one_of("data.leave_out", plane, KNOWN)
         if self.data.validate_fold in self.data.train_folds:
             raise BadRecipe(f"fold {self.data.validate_fold} both trained and validated on", "a fold on one side only")
         if -1 in self.data.train_folds or 0 in self.data.hc18_folds:
@@ -162,7 +162,7 @@ class Recipe:
 def _check_strip(recipe: Recipe) -> None:
     """No loss may tell a label that the captions are not to say."""
     for label in recipe.strip:
-        _one_of("strip", label, ("plane", "subplane"))
+        one_of("strip", label, ("plane", "subplane"))
     if not recipe.strip:
         return
     if recipe.objective != "contrastive" or recipe.crossfit_folds or recipe.data.validate_fold >= 0:
@@ -178,6 +178,11 @@ def _check_strip(recipe: Recipe) -> None:
             raise BadRecipe(f"{key} = {value} with strip = {list(recipe.strip)}", "0: it tells the label", f"{key}=0")
 
 
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Hold a word of a recipe to those there are.
+
+    Raises:
+        BadRecipe: it is another.
+    """
     if value not in allowed:
         raise BadRecipe(f"{key} = {value!r}", "one of " + ", ".join(allowed), f"{key}={allowed[0]}")

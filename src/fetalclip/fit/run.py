@@ -24,7 +24,7 @@ from fetalclip.fit import checkpoints
 from fetalclip.fit.machines import joined, machines, random_states, restore_random, seed_all
 from fetalclip.fit.pace import AnyRecipe, Pace, ahead, schedule
 from fetalclip.fit.trackers import hyperparameters, numbers, trackers
-from fetalclip.fit.watch import commit, environment, plot_run
+from fetalclip.fit.watch import LOG, commit, environment, plot_run
 
 T = TypeVar("T")
 _LONG = 30.0  # seconds an epoch takes for its curves to be drawn before the last
@@ -155,7 +155,7 @@ class Run(ABC):
         """Environment and commit at the start of the run; a resumed run keeps those it started with."""
         file = self.out / "recipe.json"
         if self.number and self.main and file.is_file():
-            with suppress(OSError, ValueError, TypeError):  # damaged: then it is told anew
+            with suppress(OSError, ValueError, TypeError, KeyError):  # damaged: then it is told anew
                 before = json.loads(file.read_text())
                 return {name: before[name] for name in ("environment", "commit")}
         return {"environment": environment(), "commit": commit()}
@@ -180,7 +180,7 @@ class Run(ABC):
                     progress.update(bar, advance=1, description=f"epoch {epoch + 1} loss {loss:.3f}")
                     self._beside()
                 self._end_epoch()
-            if self.main and (self.out / checkpoints.LOG).is_file():
+            if self.main and (self.out / LOG).is_file():
                 plot_run(self.out)
 
     def _timed(self, batches: Iterator[T]) -> Iterator[T]:
@@ -252,10 +252,10 @@ class Run(ABC):
         if not self.main:
             return
         try:
-            with (self.out / checkpoints.LOG).open("a") as log:
+            with (self.out / LOG).open("a") as log:
                 log.write(json.dumps(line) + "\n")
         except OSError as error:
-            found = f"{self.out / checkpoints.LOG} cannot be written ({error.strerror})"
+            found = f"{self.out / LOG} cannot be written ({error.strerror})"
             raise OutputError(found, "room on the disk", "--resume") from None
         if self.pace.trackers:
             self.accelerator.log(numbers(line), step=line["step"])
@@ -266,7 +266,7 @@ class Run(ABC):
         self.together()
         if not self.main:
             return
-        log = self.out / checkpoints.LOG
+        log = self.out / LOG
         state: dict[str, Any] = {name: module.state_dict() for name, module in self.modules().items()}
         state |= {"optimiser": self.optimiser.state_dict(), "random": random_states(), "losses": self._losses}
         state |= {"epoch": self.epoch, "place": self.place, "log": log.stat().st_size if log.is_file() else 0}
@@ -313,7 +313,7 @@ class Run(ABC):
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch, self.place = int(state["epoch"]), int(state.get("place", 0))
         self._losses = [float(x) for x in state.get("losses", [])]
-        log = self.out / checkpoints.LOG
+        log = self.out / LOG
         self._log_size = int(state.get("log", log.stat().st_size if log.is_file() else 0))
         if "random" in state:
             restore_random(state["random"])

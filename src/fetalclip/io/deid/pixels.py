@@ -14,7 +14,7 @@ from fetalclip.frame import Pixels
 from fetalclip.io.dicom.decode import decode
 from fetalclip.io.dicom.palette import read_palette
 from fetalclip.io.dicom.places import find_places
-from fetalclip.io.dicom.read import Opened, _bytes, begin_pixels
+from fetalclip.io.dicom.read import Opened, begin_pixels, stored_bytes
 from fetalclip.io.dicom.shape import PALETTE
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _decoded(opened: Opened) -> Iterator[tuple[Stored, str]]:
             )
         for index, spans in enumerate(places.frames):
             try:
-                samples = decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
+                samples = decode(stored_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
             except FetalclipError:
                 raise
             except Exception:  # decoders raise what they like of a damaged stream

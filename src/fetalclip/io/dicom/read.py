@@ -175,7 +175,7 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
             try:
                 with values.hushed():
                     pixels = convert(
-                        *decode(_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
+                        *decode(stored_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
                     )
             except FetalclipError:
                 raise
@@ -187,7 +187,7 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
             yield pixels
 
 
-def _bytes(file: BinaryIO, spans: list[Span], opened: Opened) -> bytes:
+def stored_bytes(file: BinaryIO, spans: list[Span], opened: Opened) -> bytes:
     """The bytes of one picture, in the order of a little endian file where they are single bytes."""
     header, shape = opened.header, opened.shape
     swapped = not header.syntax.little and header.words and shape.allocated == 8
