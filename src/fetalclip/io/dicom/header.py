@@ -129,12 +129,19 @@ def read_header(begin: Opener, label: str) -> Header:
                 return _read(file, begin, label)
         except (InputTooLarge, UnreadableInput):
             raise
-        except RecursionError:
-            raise UnreadableInput(
-                f"the header of {label} is nested too deeply", READABLE_DICOM, "export it again"
-            ) from None
-        except Exception:  # pydicom raises what it likes, with values of the header in its texts
+        except Exception as error:  # pydicom raises what it likes, with values of the header in its texts
+            if _nested(error):
+                raise UnreadableInput(
+                    f"the header of {label} is nested too deeply", READABLE_DICOM, "export it again"
+                ) from None
             raise damaged(label) from None
+
+
+def _nested(error: BaseException | None) -> bool:
+    """Whether the stack ran out: pydicom takes some of its ends for the end of the file and raises another error."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__context__
+    return error is not None
 
 
 def damaged(label: str) -> UnreadableInput:
