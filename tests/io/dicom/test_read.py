@@ -360,7 +360,8 @@ def test_deep_nesting_and_values_that_are_longer_than_the_file() -> None:
     at = data.index(b"\x10\x00\x10\x00PN")
     deep = data[:at] + level * 20_000 + data[at:]
     for below in range(40):  # where in pydicom the stack runs out depends on how much of it is taken
-        _below(below, lambda: pytest.raises(UnreadableInput, read, deep).match("nested too deeply"))
+        with pytest.raises(UnreadableInput, match="nested too deeply"):
+            _below(below, lambda: read(deep))
     long = b"\x09\x00\x10\x10OB\0\0\xf0\xff\xff\xff"
     with pytest.raises(UnreadableInput):
         read(data[:at] + long + data[at:])
