@@ -172,6 +172,8 @@ def ours(args: argparse.Namespace, total: int, folder: Path) -> Any:
         ids = torch.full((len(batch.ids), args.context), training.tokenizer.end_id)
         ids[:, : batch.ids.shape[1]] = batch.ids
         batch = replace(batch, ids=ids)
+    if training.accelerator.device.type == "cuda":
+        batch = batch.pinned()  # as its stream does
     training.optimiser = training.accelerator.prepare_optimizer(training.optimiser)
     done = [0]
 
