@@ -57,6 +57,7 @@ def test_what_has_no_centile_says_why() -> None:
 def test_json() -> None:
     told = HC.with_centile("20w3d").to_dict()
     keys = ["name", "mm", "definition", "centile", "reference", "low", "high", "level", "unit", "value", "note"]
+    keys += ["age"]
     assert list(told) == keys
     assert (told["mm"], told["low"], told["reference"]) == (175.0, 172.0, "WHO 2017 V3")
     assert Measurement("HC", 800.0, "px").to_dict()["mm"] is None

@@ -18,7 +18,13 @@ from fetalclip.errors import BadValue, CircularAge
 
 TERM = 280  # days from the last period to the due date
 LATEST = 315  # days, 45 weeks: later than any pregnancy
-SOURCES = ("given", "LMP", "EDD", "CRL", "IVF", "DICOM", "DICOM LMP", "DICOM EDD", "DICOM GA")
+TOLERANCE = 7
+"""Days by which two independent ages of one scan may differ: beyond, one of them is wrong."""
+
+HEADER_SOURCES = ("DICOM LMP", "DICOM EDD", "DICOM GA")
+"""What the header of a file tells an age by, the most trusted first."""
+
+SOURCES = ("given", "LMP", "EDD", "CRL", "IVF", "DICOM", *HEADER_SOURCES)
 
 _WEEKS = re.compile(r"(\d{1,3})\s*(?:w|wk|weeks?|\+)\s*(?:(\d{1,2})\s*(?:d|days?)?)?", re.IGNORECASE)
 _DAYS = re.compile(r"(\d{1,3})\s*(?:d|days?)", re.IGNORECASE)

@@ -10,22 +10,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from fetalclip.clinical.age import LATEST, IndependentAge
+from fetalclip.clinical.age import HEADER_SOURCES, LATEST, TOLERANCE, IndependentAge
 from fetalclip.errors import BadValue
 from fetalclip.io.dicom import values
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-TOLERANCE = 7
-"""Days by which two independent ages of one scan may differ: beyond, one of them is wrong and none is taken."""
-
-LMP, EDD, AGE = "DICOM LMP", "DICOM EDD", "DICOM GA"
-"""Sources, the most trusted first."""
+LMP, EDD, AGE = HEADER_SOURCES
 
 _MEASURED = frozenset(("11888-5", "11884-4", "11781-2"))  # composite and average ultrasound age, EDD by it
 _CODES = {
@@ -56,20 +52,15 @@ class HeaderAge:
     Attributes:
         age: on the day of the scan; None where it is not told, impossible or contradicted.
         warnings: what was not taken, and why.
-        scanned: the day of the scan. It identifies: it is for telling days apart, and is never shown.
     """
 
     age: IndependentAge | None = None
     warnings: tuple[str, ...] = ()
-    scanned: date | None = field(default=None, repr=False)
 
 
 def age_of(dataset: Dataset) -> HeaderAge:
-    """The independent age of a file, by LMP, else EDD, else an age that is told; of several the most trusted.
-
-    The day of the scan is that of the acquisition, else of content, series, study.
-    """
-    scanned = _first_day(dataset, _SCANNED)
+    """The independent age of a file, by LMP, else EDD, else an age that is told; of several the most trusted."""
+    scanned = scan_day(dataset)
     told = list(_told(dataset))
     warnings, found = dict[str, None](), list[IndependentAge]()
     measured = any(code in _MEASURED for code, _, _ in told)
@@ -82,13 +73,18 @@ def age_of(dataset: Dataset) -> HeaderAge:
             warnings[why] = None
         else:
             found.append(age)
-    found.sort(key=lambda age: (LMP, EDD, AGE).index(age.source))
+    found.sort(key=lambda age: HEADER_SOURCES.index(age.source))
     apart = max(age.days for age in found) - min(age.days for age in found) if found else 0
     if apart > TOLERANCE:
         sources = " and ".join(dict.fromkeys(_WORDS[age.source] for age in found))
         warnings[f"no age: {sources} of the header lie {apart} days apart"] = None
         found = []
-    return HeaderAge(found[0] if found else None, tuple(warnings), scanned)
+    return HeaderAge(found[0] if found else None, tuple(warnings))
+
+
+def scan_day(dataset: Dataset) -> date | None:
+    """The day of the acquisition, else of content, series, study. It identifies: never to be shown."""
+    return _first_day(dataset, _SCANNED)
 
 
 def _told(dataset: Dataset) -> Iterator[tuple[str, Dataset, tuple[str, ...]]]:
