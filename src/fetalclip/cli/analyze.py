@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fetalclip.cli import files
+from fetalclip.cli.ages import known_age, warned_of_day
 from fetalclip.cli.exams import Exams, exam_key, find_exams, tell_refused, walk_exams
 from fetalclip.cli.heat import Heat, check_heat
 from fetalclip.cli.options import ExamKey, Heads, HeatMaps, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
@@ -18,7 +19,6 @@ from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
 
 if TYPE_CHECKING:
-    from fetalclip.clinical.age import IndependentAge
     from fetalclip.frame import Frame
     from fetalclip.result import Analysis
 
@@ -37,6 +37,7 @@ class Request:
     report: Path | None
     exams: Exams
     heat: Heat | None = None
+    counted: bool = False  # whether the age was counted to today
 
 
 Tasks = Annotated[
@@ -88,7 +89,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
     """
     voice = Voice()
     request = _check(paths, tasks, (pixel_spacing, spacing_csv), (drawings, report), (exam, key_file), voice)
-    chosen, age = _prompts(prompts), known_age(ga, lmp)
+    chosen, age, request.counted = _prompts(prompts), known_age(ga, lmp), lmp is not None
     check_heat(explain, report, prompts)
     request.exams.age = age
     network = load(model, voice)
@@ -197,24 +198,6 @@ def parse_spacing(text: str) -> tuple[float, float]:
     return numbers[0], numbers[-1]
 
 
-def known_age(ga: str | None, lmp: str | None) -> IndependentAge | None:
-    """The age given by --ga or, for today, by --lmp; None where neither is.
-
-    Raises:
-        UsageError: both.
-        BadValue: an age or a date that is none.
-    """
-    from datetime import date
-
-    from fetalclip.clinical.age import IndependentAge, parse_date
-
-    if ga is not None and lmp is not None:
-        raise UsageError("both --ga and --lmp", "one of them")
-    if lmp is not None:
-        return IndependentAge.from_lmp(parse_date(lmp, "--lmp"), date.today())
-    return None if ga is None else IndependentAge.given(ga)
-
-
 def _prompts(name: str | None) -> Any:
     if name is None:
         return None
@@ -244,6 +227,8 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
     output = Pictures(request.drawings, request.report)
     failed = abstained = 0
     count = len(request.files)
+    if request.counted:
+        found = map(warned_of_day, found)
     for analysis in map(request.exams.warned, voice.progress(found, count, "analyze")):
         for line in [json_line(analysis)] if as_json else rows.lines(analysis, width):
             voice.data(line)

@@ -42,7 +42,7 @@ def order(exams: Sequence[Exam]) -> list[str]:
 def most_urgent(exam: Exam) -> str:
     """The first reason of an exam and how many are left, such as "now: HC below the 3rd centile (and 2 more)"."""
     if exam.refused:
-        return f"refused: {sentence(exam.refused)}"
+        return sentence(exam.refused)
     if not exam.triage:
         return "nothing to look at"
     first, rest = exam.triage[0], len(exam.triage) - 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
 
-from fetalclip.clinical.age import IndependentAge, age_text
+from fetalclip.clinical.age import HEADER_SOURCES, IndependentAge, age_text
 from fetalclip.result import NOT_A_HEAD, NOT_FOUR_CHAMBERS, AgeEstimate, Analysis, Exam, Measurement, PlaneScores
 
 WITH_SPREAD, MODEL_ALONE, MEASURE_ALONE = "with the spread of healthy heads", "the model alone", "the measure alone"
@@ -150,7 +150,7 @@ def centile(one: Measurement) -> str:
     found = one.centile_value
     if one.value is None or found is None or not math.isfinite(found):
         return ""
-    by = known_age(one.age) if one.age is not None and one.age.source.startswith("DICOM") else ""
+    by = known_age(one.age) if one.age is not None and one.age.source in HEADER_SOURCES else ""
     words = "; ".join(filter(None, (sentence(one.reference or ""), by)))
     chart = f" ({words})" if words else ""
     if not 1 <= found <= 99:

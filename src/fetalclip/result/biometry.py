@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.clinical import growth
-from fetalclip.clinical.age import IndependentAge, age_text, independent
+from fetalclip.clinical.age import HEADER_SOURCES, IndependentAge, age_text, independent
 from fetalclip.errors import BadValue, NoCalibration
 
 _NO_CENTILE = "no centile: "
@@ -125,7 +125,8 @@ class Measurement:
         if median is None:
             return plain._noted(f"{_NO_CENTILE}{age_text(age.days)} is outside {on.name} ({on.span})")
         edge = "below the lowest" if plain.value < median else "above the highest"
-        return plain._noted(f"{_NO_CENTILE}{edge} of {on.name}")
+        by = f" at {age_text(age.days)} ({age.source})" if age.source in HEADER_SOURCES else ""  # nobody gave it
+        return plain._noted(f"{_NO_CENTILE}{edge} of {on.name}{by}")
 
     def without_centile(self) -> Measurement:
         """The measure as it was before any age was known."""
