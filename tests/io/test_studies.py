@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from fetalclip.io.deid import Key
+from fetalclip.io import inspect
+from fetalclip.io.deid import Choices, Key, deidentify
 from fetalclip.io.studies import studies
 from fetalclip.result import Study
 
@@ -160,3 +161,13 @@ def test_damaged_files_and_pictures_that_are_not_read(folder: Folder) -> None:
     broken.write_bytes(broken.read_bytes()[:300])
     (folder.root / "loop").symlink_to(folder.root / "loop")
     assert names(exams(folder)) == [["a"], ["b"], ["c", "loop"]]
+
+
+def test_de_identified_copies_are_the_same_exam_of_the_same_age(folder: Folder) -> None:
+    path = folder.add("a", AcquisitionDate="20240520", LastMenstrualDate="20231229")
+    out = folder.root / "out"
+    out.mkdir()
+    copy = out / deidentify(path, out, KEY, Choices(keep_text=True)).place
+    (_, first), (_, second) = (studies([one], KEY)[0] for one in (path, copy))
+    assert (first.key, first.patient, first.series) == (second.key, second.patient, second.series)
+    assert inspect(path)["age"] == inspect(copy)["age"] == {"days": 143, "source": "DICOM LMP"}
