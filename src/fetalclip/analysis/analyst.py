@@ -113,7 +113,8 @@ class Analyst:
         if place is not None and (asked.quality or "biometry" in asked.tasks):
             frame = seen.native(place)
         if "biometry" in asked.tasks and own is not None:
-            measures, sized, masks = self._measures_of(frame, seen.overlay, own, asked, said)
+            known = asked.age or info.age
+            measures, sized, masks = self._measures_of(frame, seen.overlay, own, replace(asked, age=known), said)
         hind = None if subplane is None else cerebellum_share(self.card, subplane)
         checks = _checked(frame, seen.overlay, (plane, subplane, hind), masks) if asked.quality else None
         heart = self._heart_of(seen.cine, own, asked, said)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fetalclip.analysis.asked import Asked
+from fetalclip.clinical.age import TOLERANCE, IndependentAge
 from fetalclip.encoder.engine import Normalisation
 from fetalclip.frame import Cine, Frame
 from fetalclip.io import is_clip, read, read_cine
@@ -61,18 +63,32 @@ def _still(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Norma
     frame = read(path, mm_per_pixel=spacing)
     overlay = find_overlay(frame.gray) if asked.looks_at_marks else None
     ready = prepare(frame, wanted.image_size, asked.overlay, wanted.colour, overlay)
-    info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel)
-    told = (*frame.info.get("warnings", ()), *ready.warnings)
+    age, differs = _known(frame.info, asked)
+    info = InputInfo(shown, "image", frame.width, frame.height, 1, frame.mm_per_pixel, age=age)
+    told = (*frame.info.get("warnings", ()), *ready.warnings, *differs)
     return Seen(info, (ready,), told, overlay, lambda place: frame)
 
 
 def _clip(path: Path, shown: str, spacing: Spacing, asked: Asked, wanted: Normalisation) -> Seen:
     cine = read_cine(path, spacing)
     ready = prepare_cine(cine, wanted.image_size, asked.overlay, wanted.colour)
-    info = InputInfo(shown, "cine", cine.width, cine.height, ready.count, cine.mm_per_pixel)
+    age, differs = _known(cine.info, asked)
+    info = InputInfo(shown, "cine", cine.width, cine.height, ready.count, cine.mm_per_pixel, age=age)
     places = tuple(map(ClipFrame, ready.indices, ready.seconds))
 
     def native(place: int) -> Frame:
         return cine.at(ready.indices[place]).frame
 
-    return Seen(info, ready.pictures, ready.warnings, ready.overlay, native, cine, places)
+    return Seen(info, ready.pictures, (*ready.warnings, *differs), ready.overlay, native, cine, places)
+
+
+def _known(info: Mapping[str, Any], asked: Asked) -> tuple[IndependentAge | None, tuple[str, ...]]:
+    """The age that a file's header tells, and a warning where it is not the one that was given."""
+    told = info.get("age")
+    if told is None:
+        return None, ()
+    age = IndependentAge(told["days"], told["source"])
+    apart = 0 if asked.age is None else abs(asked.age.days - age.days)
+    if apart <= TOLERANCE:
+        return age, ()
+    return age, (f"the age that was given and that of the header ({age.source}) lie {apart:.0f} days apart",)

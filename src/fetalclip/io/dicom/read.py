@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, BinaryIO
 
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import FetalclipError, UnreadableInput
 from fetalclip.frame import Cine, Frame, Pixels, Shot
 from fetalclip.io.dicom import values
+from fetalclip.io.dicom.age import age_of
 from fetalclip.io.dicom.decode import Undecodable, decode
 from fetalclip.io.dicom.header import Header, Opener, check_class, read_header
 from fetalclip.io.dicom.names import identifying
@@ -35,12 +37,14 @@ class Opened:
         header, shape: what it says.
         spacing: mm per pixel: given by the user, else of its regions, else None.
         warnings: what the user should know; grows while pictures are decoded.
+        age: known without the picture, by the header; or None.
     """
 
     header: Header
     shape: Shape
     spacing: Spacing
     warnings: list[str]
+    age: IndependentAge | None = None
 
 
 def is_moving(begin: Opener, label: str) -> bool:
@@ -133,7 +137,9 @@ def open_dicom(begin: Opener, label: str, spacing: Spacing = None) -> Opened:
     pairs = zip(spacing or (), own.mm_per_pixel or (), strict=False)
     if not all(math.isclose(given, found, rel_tol=0.01) for given, found in pairs):
         warnings.append("the millimetres per pixel that were given are not those of the file")
-    return Opened(header, shape, spacing or own.mm_per_pixel, warnings)
+    told_age = age_of(header.dataset)
+    warnings += told_age.warnings
+    return Opened(header, shape, spacing or own.mm_per_pixel, warnings, told_age.age)
 
 
 def begin_pixels(opened: Opened) -> BinaryIO:
@@ -153,6 +159,7 @@ def told(opened: Opened) -> dict[str, Any]:
         "transfer_syntax": header.syntax.name,
         "burned_in": {"YES": True, "NO": False}.get(burned),
         "regions": [region.told() for region in regions(header.dataset)],
+        "age": None if opened.age is None else opened.age.to_dict(),
     }
 
 
