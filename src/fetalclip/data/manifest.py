@@ -70,7 +70,8 @@ class Problem:
     repaired: bool = False
 
     def __str__(self) -> str:
-        return f"row {self.row} ({self.path:.120}): {self.kind}: {self.what}"
+        where = f"row {self.row} ({self.path:.120})" if self.row else f"{self.path:.120}" or "the table"
+        return f"{where}: {self.kind}: {self.what}"
 
 
 @dataclass(frozen=True)
