@@ -72,7 +72,7 @@ def facts_of(path: Path, key: Key) -> Facts | None:
 
 def why(path: Path, error: InputError) -> str:
     """What was wrong with a file, without its name: that stands beside it where it may stand."""
-    return error.found.replace(shown(str(path)), "the file").replace(path.name, "the file")
+    return error.found.replace(shown(str(path)), "the file")
 
 
 def spread(frames: int, count: int) -> list[int]:

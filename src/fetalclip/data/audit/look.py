@@ -89,7 +89,7 @@ def look(path: Path, index: int | None = None) -> Look:
     except OSError as error:
         return Look(error=f"the file cannot be read ({error.strerror})")
     except FetalclipError as error:
-        return Look(error=str(error).replace(shown(str(path)), "the file").replace(path.name, "the file"))
+        return Look(error=str(error).replace(shown(str(path)), "the file"))
     gray = frame.gray
     found = find_overlay(gray)
     seen = sha256(f"{gray.shape[0]}x{gray.shape[1]}:".encode())
