@@ -14,6 +14,8 @@ from fetalclip.data.dicom_folder import Choices, holds_dicom, read_dicom_folder
 from fetalclip.data.manifest import Manifest
 from fetalclip.errors import DataMissing
 from fetalclip.io import read_at
+from fetalclip.io.deid import Choices as Deidentified
+from fetalclip.io.deid import deidentify
 from fetalclip.io.deid.key import Key
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
@@ -187,6 +189,16 @@ def test_processes_see_what_one_sees(tmp_path: Path, write, monkeypatch: pytest.
     monkeypatch.setattr(dicom_folder, "_POOL_FROM", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert read_dicom_folder(tmp_path / "in", KEY) == alone
+
+
+def test_a_de_identified_copy_has_the_same_groups(tmp_path: Path, write) -> None:
+    for who in "AB":
+        path = write(who, who)
+        (tmp_path / "out").mkdir(exist_ok=True)
+        deidentify(path, tmp_path / "out", KEY, Deidentified(keep_text=True))
+    first, copy = (read_dicom_folder(tmp_path / name, KEY, choices=Choices(deal=True)) for name in ("in", "out"))
+    assert {(row.group, row.split) for row in copy.rows} == {(row.group, row.split) for row in first.rows}
+    assert len(copy.rows) == 2
 
 
 def test_folders_that_hold_dicom(tmp_path: Path, write) -> None:

@@ -258,6 +258,7 @@ def _notes(files: _Files, lines: Lines, sources: list[str], choices: Choices) ->
     lone = sum(not files.facts[source].patient for source in sources)
     bare = sum(not line.get("mm_per_pixel") for line in lines)
     oblong = sum(files.facts[source].oblong for source in sources)
+    squeezed = f" ({oblong} because pixels are not square)" if oblong else ""
     undealt = sum(not line.get("split") for line in lines)
     studies = {one.study for one in facts if one.patient}
     alone = len(studies) if len({one.patient for one in facts if one.patient}) == 1 and len(studies) > 1 else 0
@@ -274,7 +275,7 @@ def _notes(files: _Files, lines: Lines, sources: list[str], choices: Choices) ->
         "clips left out": f"{clips} clips, as no pictures of clips were asked for",
         "no patient": f"{lone} pictures name no patient: they go with the one patient of their folder, or alone",
         "one patient": f"{alone} studies are of one patient ID: if it stands for nobody, give a table with group",
-        "no spacing": f"{bare} of {len(lines)} rows have no mm_per_pixel ({oblong} because pixels are not square)",
+        "no spacing": f"{bare} of {len(lines)} rows have no mm_per_pixel" + squeezed,
         "no split": f"{undealt} rows have none; --split with --key-file deals one by patient",
     }
     return [Problem(0, "", kind, what[kind], repaired=True) for kind, count in kinds.items() if count]
