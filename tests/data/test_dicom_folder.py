@@ -27,7 +27,12 @@ def write(tmp_path: Path, dicoms: ModuleType):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = dicoms.pattern(*([frames] if frames else []), 48, 64)
-        told = {"PatientID": patient, "StudyInstanceUID": f"1.2.{ord(patient[0])}{study}" if patient else "", **fields}
+        told = {
+            "PatientID": patient,
+            "SeriesInstanceUID": "1.2.9",
+            "StudyInstanceUID": f"1.2.{ord(patient[0])}{study}" if patient else "",
+            **fields,
+        }
         path.write_bytes(dicoms.build(pixels, **told))
         return path
 
