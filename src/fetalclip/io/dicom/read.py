@@ -78,7 +78,7 @@ def read_frame(begin: Opener, name: str, label: str, spacing: Spacing = None) ->
             f"{label} is a clip of {opened.shape.frames} pictures", "a still picture", "fetalclip.read_cine(path)"
         )
     with closing(_pictures(opened, name)) as pictures:
-        pixels = next(pictures)
+        _, pixels = next(pictures)
     return Frame(pixels, opened.spacing, name, told(opened) | {"pages": 1, "warnings": opened.warnings})
 
 
@@ -103,7 +103,7 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
         _tell(warnings, "the clip has a variable rate: use the time of each picture and not its number")
 
     def shots() -> Iterator[Shot]:
-        for index, pixels in enumerate(_pictures(opened, name)):
+        for index, pixels in _pictures(opened, name):
             if index >= count:
                 return
             yield Shot(
@@ -119,6 +119,23 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
         "fields": list(identifying(opened.header.dataset)),
     }
     return Cine(shape.width, shape.height, count, rate, shots, opened.spacing, name, info)
+
+
+def read_picture(begin: Opener, name: str, label: str, index: int) -> Frame:
+    """One picture of a file by its place, from 0, as `read_clip` would give it; those before it are not decoded.
+
+    Raises:
+        UnreadableInput, InputTooLarge: as `read_frame`; or the file has no such picture, or it is damaged.
+    """
+    opened = open_dicom(begin, label)
+    with closing(_pictures(opened, name, index)) as pictures:
+        found = dict(pictures)
+    if index not in found:
+        raise UnreadableInput(
+            f"{label} has no picture {index} that can be decoded", "a place of one of its pictures, from 0"
+        )
+    about = told(opened) | {"pages": opened.shape.frames, "warnings": opened.warnings}
+    return Frame(found[index], opened.spacing, name, about)
 
 
 def open_dicom(begin: Opener, label: str, spacing: Spacing = None) -> Opened:
@@ -170,8 +187,10 @@ def _places(file: BinaryIO, opened: Opened) -> Places:
     return places
 
 
-def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
-    """The pictures in order; one that cannot be decoded ends them with a warning, the first with an error."""
+def _pictures(opened: Opened, name: str, only: int | None = None) -> Generator[tuple[int, Pixels], None, None]:
+    """The pictures in order with their places; one that cannot be decoded ends them with a warning, the first with
+    an error. Of ``only`` one the first comes too where it settles the grey values of the clip.
+    """
     header, shape = opened.header, opened.shape
     convert = Converter(header.dataset, shape, header.syntax.little)
     for warning in convert.warnings:
@@ -179,6 +198,8 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
     with begin_pixels(opened) as file:
         places = _places(file, opened)
         for index, spans in enumerate(places.frames):
+            if only not in (None, index) and not (index == 0 and convert.waits):
+                continue
             try:
                 with values.hushed():
                     pixels = convert(
@@ -191,7 +212,7 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
                     _tell(opened.warnings, f"picture {index} is damaged; it and the rest are left out")
                     return
                 raise _undecoded(error, header) from None
-            yield pixels
+            yield index, pixels
 
 
 def stored_bytes(file: BinaryIO, spans: list[Span], opened: Opened) -> bytes:
