@@ -18,6 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from fetalclip.cli import main
 from fetalclip.cli.ages import OTHER_DAY
+from fetalclip.io.deid.key import ENVIRONMENT
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetalclip-tiny HAS RANDOM WEIGHTS")
 PLANTED = ("ROE", "JANE", "SECRET", "19900101", "1.2.3.", "20240520", "20231229", "2024-05", "2023-12")
@@ -111,7 +112,7 @@ def test_keys_last_with_a_key_file_and_not_without(
     write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("a")
-    monkeypatch.setenv("FETALCLIP_DEID_KEY", "".join(f"{number:02x}" for number in range(32)))
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
     folder, key = tmp_path / "scans", tmp_path / "exam.key"
     told = [run(capsys, folder, "--exam")[1][-1] for _ in range(2)]
     assert told[0]["study"] != told[1]["study"]
@@ -124,6 +125,11 @@ def test_keys_last_with_a_key_file_and_not_without(
     assert "Others may read" in err
     for word in ("study", "series", "patient"):
         assert again[-1][word] == lines[-1][word]
+    monkeypatch.setenv(ENVIRONMENT, key.read_text().strip())
+    assert run(capsys, folder, "--exam")[1][-1]["study"] == lines[-1]["study"]
+    assert main(["analyze", str(folder), "--exam", "--key-file", str(folder / "exam.key")]) == 2
+    assert "apart from the files" in capsys.readouterr().err
+    assert not (folder / "exam.key").exists()
 
 
 def test_keys_need_exams_and_a_key(write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

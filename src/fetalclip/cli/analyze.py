@@ -12,8 +12,9 @@ import typer
 
 from fetalclip.cli import files
 from fetalclip.cli.ages import known_age, warned_of_day
-from fetalclip.cli.exams import Exams, exam_key, find_exams, tell_refused, walk_exams
+from fetalclip.cli.exams import Exams, find_exams, tell_refused, walk_exams
 from fetalclip.cli.heat import Heat, check_heat
+from fetalclip.cli.keys import any_key, check_apart
 from fetalclip.cli.options import ExamKey, Heads, HeatMaps, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
@@ -158,7 +159,8 @@ def _check(
     from fetalclip import io
 
     table = None if table_file is None else io.read_spacing_table(table_file)
-    exams = Exams(find_exams(walk_exams(paths), exam_key(key_file, voice)) if whole else ())
+    check_apart(key_file, paths)
+    exams = Exams(find_exams(walk_exams(paths), any_key(voice, key_file)) if whole else ())
     inputs = exams.files if whole else list(io.walk(paths))
     if drawings is not None:
         _apart(drawings, inputs)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fetalclip.cli import files
+from fetalclip.cli.keys import any_key, check_apart, lasting
 from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable
 from fetalclip.errors import UsageError
@@ -155,9 +156,8 @@ def _beside(folder: Path, out: Path) -> Path | None:
 def _of_dicom(voice: Voice, folder: Path, table: Path | None, choices: Choices, key_file: Path | None) -> Manifest:
     """An archive's manifest, under the user's key or one of this run."""
     from fetalclip.data.dicom_folder import read_dicom_folder
-    from fetalclip.optional import require
 
-    require("pydicom", "manifests of DICOM files", "dicom")
+    check_apart(key_file, [folder])
     key = _key(voice, key_file, choices.deal)
 
     def watch(seen: Iterable[Seen], total: int) -> Iterator[Seen]:
@@ -170,22 +170,14 @@ def _of_dicom(voice: Voice, folder: Path, table: Path | None, choices: Choices, 
 
 def _key(voice: Voice, key_file: Path | None, deal: bool) -> Key:
     """The key of the pseudonyms; a split needs one that is there next time too."""
-    import os
+    from fetalclip.io.deid.key import ENVIRONMENT
 
-    from fetalclip.io.deid.key import ENVIRONMENT, Key, find_key, is_private
-
-    if key_file is None and not os.environ.get(ENVIRONMENT):
+    if not lasting(key_file):
         if deal:
             found = "--split without a key: the next run would deal another"
             raise UsageError(found, f"--key-file, or the key in {ENVIRONMENT}", "--split --key-file deid.key")
         voice.talk("No --key-file: the pseudonyms of patients are of this run alone and differ next time.")
-        return Key(os.urandom(32))
-    key, made = find_key(key_file)
-    if made:
-        voice.talk(f"A new key was made: {printable(key_file)}. Who has it can tell who is who; without it nobody can.")
-    elif key_file is not None and not is_private(key_file):
-        voice.talk(f"Others may read {printable(key_file)}. Next: chmod 600 {printable(key_file)}")
-    return key
+    return any_key(voice, key_file)
 
 
 def _only_dicom(wanted: list[str], what: str) -> None:

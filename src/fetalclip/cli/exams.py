@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -79,24 +78,6 @@ def find_exams(folders: Sequence[tuple[Path, Sequence[Path]]], key: Key) -> list
                 study = replace(study, warnings=(*study.warnings, shared))
             exams.append(ExamFiles(folder, files, study))
     return exams
-
-
-def exam_key(key_file: Path | None, voice: Voice) -> Key:
-    """The key of a file, which is made where it is not there; without a file one of this run only.
-
-    Raises:
-        UnreadableInput, OutputError: the file holds no key, or cannot be read or made.
-    """
-    from fetalclip.io.deid.key import BYTES, Key, find_key, is_private
-
-    if key_file is None:
-        return Key(secrets.token_bytes(BYTES))
-    key, made = find_key(key_file)
-    if made:
-        voice.talk(f"A new key was made: {printable(key_file)}. Who has it can tell who is who; without it nobody can.")
-    elif not is_private(key_file):
-        voice.talk(f"Others may read {printable(key_file)}. Next: chmod 600 {printable(key_file)}")
-    return key
 
 
 @dataclass

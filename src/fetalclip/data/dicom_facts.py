@@ -13,6 +13,7 @@ from fetalclip.io.deid.header import patient_of
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.origin import origin_of
 from fetalclip.io.deid.source import trusting_nothing
+from fetalclip.io.dicom.age import age_of
 from fetalclip.io.dicom.places import find_places
 from fetalclip.io.dicom.read import Opened, begin_pixels, open_dicom
 from fetalclip.io.formats import HEAD, sniff, sniff_clip
@@ -20,6 +21,7 @@ from fetalclip.io.source import MAX_DICOM, check_regular, refusal, shown
 
 _SQUARE = 1e-3  # relative difference of width and height up to which a pixel is square
 _MACHINE = 80  # characters of the column
+_YOUNGEST = 35  # days that the column takes: before, there is nothing to see
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ def _dicom(opened: Opened, key: Key) -> Facts:
     cells = {"dataset": "dicom", "width": str(shape.width), "height": str(shape.height)}
     if machine := " ".join(origin.machine.split())[:_MACHINE].strip():
         cells["machine"] = machine
+    age = age_of(dataset).age
+    if age is not None and age.days >= _YOUNGEST:
+        cells["age_days"] = str(age.days)
     spacing, oblong = opened.spacing, False
     if spacing is not None:
         oblong = not math.isclose(*spacing, rel_tol=_SQUARE)
