@@ -3,8 +3,8 @@
 Looked for in the picture itself and not in the masked one, whose blanks have edges that pass for strokes and cut words
 in two. Fast, because it stands in the way of every answer: a copy of at most 1024 pixels and its halves are gone
 through in tiles of 8 x 16 pixels, and only where a tile holds as many strokes as letters have do the finders of
-`fetalclip.overlay.letters` look. Fewer false alarms than `find_text`, which would rather blank too much: lines of small
-letters are believed at full size only, since skulls pass for them in the halves.
+`fetalclip.overlay.letters` look. Fewer false alarms than `find_text`, which would rather blank too much: skulls pass for
+lines of small letters in the halves, so these are believed only where the copy itself has strokes that close.
 """
 
 from __future__ import annotations
@@ -37,45 +37,31 @@ def text_left(gray: Gray, found: Overlay | None = None) -> list[Box]:
     """
     step = -(-max(gray.shape) // LONGEST)
     copy = _smaller(gray, step)
-    mask = None if found is None else found.mask[::step, ::step][: copy.shape[0], : copy.shape[1]]
-    seen = np.zeros(copy.shape, dtype=bool)
-    part, blank = copy, mask
+    seen, sharp = np.zeros(copy.shape, dtype=bool), np.zeros(copy.shape, dtype=bool)
+    part, blank = copy, None if found is None else _thinned(found.mask, step, copy)
     for level in range(COPIES):
         if min(part.shape) < SMALLEST:
             break
-        for box in _places(part, blank, level == 0):
-            if blank is None or blank[cut(box)].mean() < _COVERED:
-                y0, x0, y1, x1 = (edge << level for edge in box)
-                seen[cut((y0, x0, y1, x1))] = True
-        part, blank = _smaller(part, 2), None if blank is None else blank[::2, ::2]
+        for area in _lively(part, blank):
+            if level == 0:
+                sharp[cut(area)] = True
+            for box in _text_of(part, area, bool(sharp[_times(area, 1 << level)].any())):
+                if blank is None or blank[cut(box)].mean() < _COVERED:
+                    seen[_times(box, 1 << level)] = True
+        part = _smaller(part, 2)
+        blank = None if blank is None else _thinned(blank, 2, part)
     if not seen.any():
         return []
-    height, width = gray.shape
-    return [
-        (y0 * step, x0 * step, min(height, y1 * step), min(width, x1 * step))
-        for y0, x0, y1, x1 in boxes(grown(seen, NEAR))
-    ]
-
-
-def _places(copy: Gray, mask: Mask | None, blocks: bool) -> list[Box]:
-    """Boxes of text in one copy, cut off at its edges."""
-    height, width = copy.shape
-    found = []
-    for top, left, bottom, right in _lively(copy, mask):
-        for y0, x0, y1, x1 in text_in(copy[top:bottom, left:right].astype(np.float32), blocks):
-            box = (max(0, top + y0), max(0, left + x0), min(height, top + y1), min(width, left + x1))
-            if box[0] < box[2] and box[1] < box[3]:
-                found.append(box)
-    return found
+    return [_inside(box, step, gray) for box in boxes(grown(seen, NEAR))]
 
 
 def _lively(copy: Gray, mask: Mask | None) -> list[Box]:
-    """Parts of a copy where strokes stand as close as in text and not all is masked, with what surrounds them."""
+    """Parts of a copy where strokes that are not masked stand as close as in text, with what surrounds them."""
     ink = (copy - opened_gray(copy, 5) > _THIN) & (copy > _LIGHT)
     rises = ink[:, 1:] & ~ink[:, :-1]
-    hot = _tiles(rises) >= _STROKES
     if mask is not None:
-        hot &= _tiles(~mask[:, 1:]) > 0
+        rises &= ~mask[:, 1:]
+    hot = _tiles(rises) >= _STROKES
     if not hot.any():
         return []
     height, width = copy.shape
@@ -85,19 +71,53 @@ def _lively(copy: Gray, mask: Mask | None) -> list[Box]:
     ]
 
 
-def _tiles(there: Mask) -> npt.NDArray[np.int64]:
-    """How many pixels are True in each tile; those at the right and lower edge are smaller."""
-    rows = np.add.reduceat(there, np.arange(0, there.shape[0], _TALL), axis=0, dtype=np.uint8)
-    return np.add.reduceat(rows, np.arange(0, there.shape[1], _WIDE), axis=1, dtype=np.int64)
+def _text_of(copy: Gray, area: Box, blocks: bool) -> list[Box]:
+    """Boxes of text in one area of a copy, cut off at the copy's edges."""
+    top, left, _, _ = area
+    found = []
+    for y0, x0, y1, x1 in text_in(copy[cut(area)].astype(np.float32), blocks):
+        box = _inside((top + y0, left + x0, top + y1, left + x1), 1, copy)
+        if box[0] < box[2] and box[1] < box[3]:
+            found.append(box)
+    return found
 
 
-def _smaller(gray: Gray, step: int) -> Gray:
-    """Average of squares of ``step`` pixels, uint8; what does not fill a square is left out."""
-    if step == 1:
-        return gray
-    height, width = (max(1, side // step) for side in gray.shape)
-    part = gray[: height * step, : width * step]
-    rows = np.add.reduceat(part, np.arange(0, part.shape[0], step), axis=0, dtype=np.uint32)
-    total = np.add.reduceat(rows, np.arange(0, part.shape[1], step), axis=1, dtype=np.uint32)
-    area = min(step, part.shape[0]) * min(step, part.shape[1])
-    return cast(Gray, ((total + area // 2) // area).astype(np.uint8))
+def _inside(box: Box, step: int, gray: Gray) -> Box:
+    """A box ``step`` times as large, cut off at the edges of a picture."""
+    height, width = gray.shape
+    y0, x0, y1, x1 = (edge * step for edge in box)
+    return (max(0, y0), max(0, x0), min(height, y1), min(width, x1))
+
+
+def _times(box: Box, step: int) -> tuple[slice, slice]:
+    """Index of a box ``step`` times as large."""
+    y0, x0, y1, x1 = box
+    return cut((y0 * step, x0 * step, y1 * step, x1 * step))
+
+
+def _tiles(there: Mask) -> npt.NDArray[np.int_]:
+    """How many pixels are True in each tile, (h / 8, w / 16) rounded up."""
+    pad = [(0, -side % step) for side, step in zip(there.shape, (_TALL, _WIDE), strict=True)]
+    whole = np.pad(there, pad).view(np.uint8)
+    rows = sum((whole[row::_TALL] for row in range(1, _TALL)), whole[::_TALL])  # at most 8 each
+    return rows.reshape(len(rows), -1, _WIDE).sum(axis=2, dtype=np.int_)
+
+
+def _thinned(mask: Mask, step: int, copy: Gray) -> Mask:
+    """A mask of the size of a copy that is ``step`` times smaller."""
+    return mask[::step, ::step][: copy.shape[0], : copy.shape[1]]
+
+
+def _smaller(picture: Gray, step: int) -> Gray:
+    """Average of squares of ``step`` pixels, uint8; what does not fill a square is left out.
+
+    A picture of fewer than ``step`` rows or columns keeps them.
+    """
+    for _ in (0, 1):
+        count = picture.shape[0] // step
+        if step > 1 and count:
+            part = picture[: count * step]
+            total = sum((part[row::step].astype(np.uint32) for row in range(step)), np.uint32(step // 2))
+            picture = (total // np.uint32(step)).astype(np.uint8)
+        picture = picture.T
+    return np.ascontiguousarray(picture)
