@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.bench import shortcut
 from fetalclip.bench.versus import compare
+from fetalclip.cli import main
 from fetalclip.errors import DataMissing, NotAvailable, UnreadableInput, UsageError
 from fetalclip.frame import Frame
 from fetalclip.phantom import draw
@@ -158,6 +159,14 @@ def test_json_and_text(root: Path) -> None:
     assert str(root) not in json.dumps(data)
     assert any("quick look" in note for note in result.notes)
     assert "as is less masked, paired" in str(result)
+
+
+def test_the_page_and_the_plot_can_be_made_of_it(tmp_path: Path) -> None:
+    page, plot = tmp_path / "page.html", tmp_path / "plot.png"
+    words = ["bench", "shortcut", "--predictions", str(_save(tmp_path)), "--report", str(page), "--plot", str(plot)]
+    assert main(words) == 0
+    assert "as is less masked, paired" in page.read_text("utf-8")
+    assert plot.stat().st_size > 0
 
 
 def test_two_models_compare_by_what_text_adds(root: Path) -> None:

@@ -6,6 +6,7 @@
 * Planes, and the three standard planes of the brain as second rows. The most probable candidate is scored whether or
   not the model abstained.
 * By where the marks lie: on the imaged sector, beside it only, or nowhere (then nothing is masked and nothing changes).
+  Where they lie on the sector the mask hides the tissue under them too: the difference is of text and of that tissue.
 * Intervals are 95 % by patient (`fetalclip.metrics`).
 """
 
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from fetalclip import __version__
 from fetalclip.bench.answers import RESAMPLES, SEED, Answers
 from fetalclip.bench.ask import Way, ask, from_row, progress
-from fetalclip.bench.plane_metrics import confusion, null_rows, scored
+from fetalclip.bench.plane_metrics import calibration_metrics, confusion, null_rows, scored
 from fetalclip.bench.planes import PLANES, SHORTCUT_GOAL
 from fetalclip.bench.protocol import INTERVAL, OVERLAYS, cautions, check, named, plane_rows, sources
 from fetalclip.bench.saved import read_answers, read_json
@@ -227,7 +228,7 @@ def _result(
     return BenchResult(
         "shortcut",
         len(masked),
-        tuple(metrics),
+        (*metrics, *calibration_metrics(masked, "Calibration of the planes, overlay masked")),
         null_rows(masked),
         confusion(masked),
         {**provenance, "resamples": RESAMPLES, "seed": SEED},
