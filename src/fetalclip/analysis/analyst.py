@@ -124,8 +124,7 @@ class Analyst:
 
     def _images_of(self, seen: Seen, asked: Asked) -> Array:
         """Raw embeddings (n, d) of the pictures; (0, 0) where nothing asked looks at them."""
-        heart_only = not set(asked.tasks) - {"heart"}
-        if heart_only and (seen.cine is None or asked.heads.heart is None):
+        if not asked.shows(seen.cine is not None):
             return np.zeros((0, 0), np.float32)
         return self.encoder.images([one.pixels for one in seen.pictures])
 

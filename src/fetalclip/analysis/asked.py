@@ -35,3 +35,7 @@ class Asked:
     def looks_at_marks(self) -> bool:
         """Whether anything asked needs to know what is burned into a picture."""
         return self.overlay != "keep" or self.quality or "biometry" in self.tasks
+
+    def shows(self, clip: bool) -> bool:
+        """Whether anything asked shows the pictures of a still, or of a clip, to the tower."""
+        return bool(set(self.tasks) - {"heart"}) or (clip and self.heads.heart is not None)
