@@ -107,7 +107,8 @@ def test_usage(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ((folder, "--split"), "--split without a key"),
         ((plain, "--split"), "--split with a folder whose first files are not DICOM"),
         (("hc18", "--root", plain, "--frames", 2), "--frames with the data set hc18"),
-        ((folder, "--frames", 0, "--key-file", folder / "none" / "key"), "cannot be made"),
+        ((folder, "--frames", 0, "--key-file", tmp_path / "none" / "key"), "cannot be made"),
+        ((folder, "--key-file", folder / "key"), "apart from the files"),
     ):
         assert run(*words, "-o", out) in (1, 2)
         assert found in capsys.readouterr().err
