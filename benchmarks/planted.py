@@ -37,6 +37,7 @@ KINDS = (
     *("wrong kinds", "no preamble", "jpeg", "packed", "long", "charset", "bits", "implicit", "deep", "report"),
     *("nested", "late"),
 )  # fmt: skip
+LEVEL = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"  # one more sequence in a sequence
 CONTROL = "control"  # the one command that is asked for identifiers: there the search must find them
 WRONG = {
     "StudyDate": "DA", "InstanceNumber": "IS", "PatientWeight": "DS", "StudyTime": "TM", "FrameTime": "DS",
@@ -194,7 +195,9 @@ def changed(new: Any, p: Person, kind: str) -> None:
         block = new.private_block(0x0021, f"LONG {p.word('long creator')}", create=True)
         block.add_new(1, "UT", f"{p.word('long text', 12)} " * 90_000)
     elif kind == "nested":
-        for depth in range(p.rng.choice((5, 20, 400))):
+        name = b"\x10\x00\x10\x00PN"
+        p.patches.append((name, LEVEL * p.rng.choice((0, 0, 3000)) + name))
+        for depth in range(p.rng.choice((5, 20))):
             outer = type(new)()
             outer.PersonName, outer.ContentSequence = p.word("deep name"), [new.ContentSequence[0]] if depth else []
             new.ContentSequence = [outer]

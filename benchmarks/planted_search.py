@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+WINDOW, LONGEST = 1 << 20, 1 << 10  # bytes that are searched at a time, and in which two such pieces overlap
 GRAM = 5  # characters of the shortest text that is looked for
 _ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
 _URI = re.compile(rb"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")
@@ -45,6 +46,10 @@ class Search:
 
     def __call__(self, data: bytes) -> list[str]:
         """What of it is there, each once, with the form it has."""
+        starts = range(0, max(1, len(data)), WINDOW - LONGEST)
+        return sorted({one for start in starts for one in self._look(data[start : start + WINDOW])})
+
+    def _look(self, data: bytes) -> list[str]:
         found = {}
         text = data.decode("latin-1")
         for said, forms in ((text, self._exact), (text.casefold(), self._folded)):
@@ -110,8 +115,8 @@ def folded_forms(text: str) -> set[str]:
         found |= {html.escape(one).encode("ascii", "xmlcharrefreplace").decode(), urllib.parse.quote(one)}
         found |= {urllib.parse.quote(one, encoding="latin-1", errors="replace"), json.dumps(one)[1:-1]}
         found |= {one.encode("unicode_escape").decode(), "".join(f"&#x{ord(char):x};" for char in one)}
-        for body in plain:
-            found |= {hashlib.new(kind, body).hexdigest() for kind in ("md5", "sha1", "sha256")}
+    for one in {text, text.lower(), text.upper()}:
+        found |= {hashlib.new(kind, one.encode()).hexdigest() for kind in ("md5", "sha1", "sha256")}
     return {form for form in found if len(form) >= GRAM}
 
 

@@ -195,7 +195,7 @@ class _Work:
         new = self.done.dataset
         for keyword in _UIDS:
             if not _text(new, keyword):
-                raise UnreadableInput(f"the header has no {keyword}", "a picture of a study")
+                raise UnreadableInput(f"the header has no {keyword}", "a picture of a study", "export it again")
         for keyword in PATIENT:
             setattr(new, keyword, self.done.pseudonym)
         for keyword in TYPE_2:
