@@ -346,13 +346,13 @@ def run(folder: Path, out: Path, model: str, who: dict[str, tuple[Person, str]])
     search = Search(text for person, _ in who.values() for text in person.told.values())
     leaks, control, size = [], 0, 0
     for path in sorted(out.rglob("*")):
-        for part in alone(path):
-            found = search(part)
-            if path.name.startswith(CONTROL):
-                control += len(found)
-            else:
-                leaks += [f"{path.relative_to(out)}: {one}" for one in found]
-                size += len(part)
+        data = b"\n\0".join(alone(path))
+        found = search(data)
+        if path.name.startswith(CONTROL):
+            control += len(found)
+        else:
+            leaks += [f"{path.relative_to(out)}: {one}" for one in found]
+            size += len(data)
     told = (path.read_text("utf-8", "replace") for path in out.glob("*.std*"))
     return {
         "files": len(who),

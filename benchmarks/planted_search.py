@@ -35,14 +35,13 @@ class Search:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._exact, self._folded = dict[str, str](), dict[str, str]()
+        self._exact, self._folded = dict[str, dict[str, str]](), dict[str, dict[str, str]]()
         for text in sorted(set(texts)):
             for one in parts(text):
-                for form in folded_forms(one):
-                    self._folded.setdefault(form.casefold(), one)
-                for form in exact_forms(one):
-                    self._exact.setdefault(form, one)
-        self.count = len(self._exact) + len(self._folded)
+                for forms, index in ((folded_forms(one), self._folded), (exact_forms(one), self._exact)):
+                    for form in forms:
+                        index.setdefault(form[:GRAM], {}).setdefault(form, one)
+        self.count = sum(len(forms) for index in (self._exact, self._folded) for forms in index.values())
 
     def __call__(self, data: bytes) -> list[str]:
         """What of it is there, each once, with the form it has."""
@@ -52,11 +51,10 @@ class Search:
     def _look(self, data: bytes) -> list[str]:
         found = {}
         text = data.decode("latin-1")
-        for said, forms in ((text, self._exact), (text.casefold(), self._folded)):
+        for said, index in ((text, self._exact), (text.casefold(), self._folded)):
             grams = {said[place : place + GRAM] for place in range(len(said) - GRAM + 1)}
-            for form, one in forms.items():
-                if form[:GRAM] in grams and _is_there(form, said):
-                    found[one] = form
+            for gram in index.keys() & grams:
+                found |= {one: form for form, one in index[gram].items() if _is_there(form, said)}
         return [f"{one!r} as {form!r}" for one, form in sorted(found.items())]
 
 
@@ -117,7 +115,7 @@ def folded_forms(text: str) -> set[str]:
         found |= {one.encode("unicode_escape").decode(), "".join(f"&#x{ord(char):x};" for char in one)}
     for one in {text, text.lower(), text.upper()}:
         found |= {hashlib.new(kind, one.encode()).hexdigest() for kind in ("md5", "sha1", "sha256")}
-    return {form for form in found if len(form) >= GRAM}
+    return {form.casefold() for form in found if len(form) >= GRAM}
 
 
 def exact_forms(text: str) -> set[str]:

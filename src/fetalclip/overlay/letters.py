@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fetalclip.overlay.marks import _blocks, _lone, _words
+from fetalclip.overlay.marks import lone_light, text_blocks, text_words
 from fetalclip.overlay.raster import Box, Gray, Mask, Real, boxes, cut, grown, opened
 
 _SMALLEST = 120  # pixels of the shorter side of a copy: in smaller ones bone and speckle look like letters
@@ -31,7 +31,7 @@ def find_text(gray: Gray) -> list[Box]:
     found = np.zeros(gray.shape, dtype=bool)
     for step, copy in enumerate(_halves(gray)):
         sharp = copy - opened(copy, 5)
-        for box in [*_words(copy, sharp), *_blocks(_lone(copy)), *_flat_words(copy, sharp)]:
+        for box in [*text_words(copy, sharp), *text_blocks(lone_light(copy)), *_flat_words(copy, sharp)]:
             y0, x0, y1, x1 = (edge << step for edge in box)
             found[cut((y0, x0, y1, x1))] = True
     return boxes(grown(found, _NEAR)) if found.any() else []

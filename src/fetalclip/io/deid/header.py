@@ -61,8 +61,14 @@ class Cleaned:
     made: set[str] = field(default_factory=set, repr=False)
 
 
-def clean(dataset: Dataset, key: Key, choices: Choices) -> Cleaned:
+def clean(dataset: Dataset, key: Key, choices: Choices, others: Iterable[str] = ()) -> Cleaned:
     """The clean header of a data set, which is left as it is.
+
+    Args:
+        dataset: the old header.
+        key: that makes the pseudonyms.
+        choices: what is kept.
+        others: strings from elsewhere in the file that count as removed, but where a text says them that is kept.
 
     Raises:
         UnreadableInput: it has no UID of its own, its study or its series.
@@ -73,6 +79,8 @@ def clean(dataset: Dataset, key: Key, choices: Choices) -> Cleaned:
     work = _Work(key, rules(choices), key.days(patient), Cleaned(New(), key.pseudonym(patient)))
     work.fill(dataset, work.done.dataset, 0)
     work.identify(dataset)
+    kept = [word.casefold() for word in work.texts()]
+    work.done.secrets |= {text for text in others if not any(text.casefold() in word for word in kept)}
     work.scrub()
     return work.done
 
