@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fetalclip.io.deid.secrets import printed
 from fetalclip.io.dicom.header import MAX_HEADER
@@ -79,7 +79,7 @@ def _spans(file: BinaryIO, opened: Opened) -> Iterator[Span]:
 
 def _long(dataset: Dataset) -> Iterator[Span]:
     for tag in list(dataset.keys()):
-        element = dataset.get_item(tag, keep_deferred=True)
+        element: Any = dataset.get_item(tag, keep_deferred=True)
         length = getattr(element, "length", 0)
         if getattr(element, "value", b"") is None and 0 < length < 0xFFFFFFFF:
             yield element.value_tell, length
