@@ -89,6 +89,20 @@ def test_after_compressed_pixels(source: Callable[[str], Path], out: Path, key: 
     assert dcmread(out / done.place).InstanceNumber is None
 
 
+def test_pictures_that_are_left_over_are_no_words(
+    out: Path, key: Key, tmp_path: Path, sim: SimpleNamespace, planted: Any
+) -> None:
+    """Grey levels can be letters, those of a third picture and of a private copy; the first two have them too."""
+    new, letters = sim.header(planted), np.random.default_rng(3).integers(65, 91, (300, 400), dtype=np.uint8)
+    letters[:, ::12] = 0
+    sim.add_region(new)
+    new.private_block(0x0021, "RAW", create=True).add_new(1, "OB", letters.tobytes() * 9)
+    source = sim.put(new, np.stack([letters] * 3), tmp_path / "in.dcm", NumberOfFrames=2)
+    assert len(beyond(open_source(source))) > 100
+    done = deidentify(source, out, key, Choices(keep_text=True))
+    assert done.checked.frames == 2
+
+
 def test_what_is_no_word_is_not_looked_for() -> None:
     assert spelled(b"") == set()
     assert spelled(b"0.0231999 1.25 -0.0231999 3.1415926535 " * 50_000) == set()

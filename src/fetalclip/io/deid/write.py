@@ -153,7 +153,7 @@ def _write(job: _Job, part: Path, folder: Path) -> Written:
             pixels.write(b"\0")
         pixels.seek(0)
         save(new, pixels, job.form, part)
-    search = Search(job.cleaned.secrets, known(new, job.cleaned, job.choices))
+    search = Search(job.cleaned.secrets, known(new, job.cleaned, job.choices), job.cleaned.others)
     checked = verify(part, job.meant(), job.form, search, job.choices.keep_text)
     digest = hashlib.sha256(part.read_bytes()).hexdigest()
     place = Path(job.cleaned.pseudonym, str(new.StudyInstanceUID), f"{new.SOPInstanceUID}.dcm")
