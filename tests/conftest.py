@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -18,3 +21,22 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         del os.environ["FETALCLIP_CACHE"]
     else:
         os.environ["FETALCLIP_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def archives() -> ModuleType:
+    """Makes simulated archives of DICOM files; loaded by its place, as no folder of tests is a package."""
+    spec = importlib.util.spec_from_file_location("simulated_archive", Path(__file__).parent / "data" / "archive.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look for their module there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def dicoms(archives: ModuleType) -> ModuleType:
+    """Makes small DICOM files."""
+    found: ModuleType = archives.dicoms()
+    return found

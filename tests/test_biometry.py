@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch.nn.functional as F
 from PIL import Image
 
 from fetalclip import api
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.clinical.biometry import ellipse_circumference
 from fetalclip.errors import BadCheckpoint, CircularAge, NotAvailable
 from fetalclip.models.dense import DecoderConfig, MaskDecoder
 from fetalclip.models.mask_head import save_head
+from fetalclip.report import text
 from fetalclip.result import AgeEstimate, PlaneScores
 
 WIDE, HIGH = 260, 200  # pixels
@@ -148,3 +151,33 @@ def test_a_model_without_heads_has_no_biometry(model, picture):
     line = next(model.analyze([picture], ("biometry",)))
     assert line.to_dict()["biometry"] is None
     assert line.warnings[-1].startswith("no biometry")
+
+
+def test_the_age_of_a_header_brings_centiles_and_is_named(model, folder, picture, tmp_path):
+    dicom = tmp_path / "head"
+    dated = {"AcquisitionDate": "20240520", "LastMenstrualDate": "20231106"}  # 28w0d
+    _write_dicom(dicom, np.asarray(Image.open(picture)), **dated)
+    line = analyze(model, dicom, folder)
+    assert line.input.age == IndependentAge(196, "DICOM LMP")
+    assert line.to_dict()["input"]["age"] == {"days": 196, "source": "DICOM LMP"}
+    hc = next(one for one in line.measured if one.name == "HC")
+    plain = next(one for one in analyze(model, picture, folder, ga="28w0d").measured if one.name == "HC")
+    assert hc.age == line.input.age
+    assert hc.to_dict()["age"] == {"days": 196, "source": "DICOM LMP"}
+    assert hc.centile_value == pytest.approx(plain.centile_value, abs=0.5)
+    assert "28w0d, DICOM LMP" in text.centile(hc)
+    given = analyze(model, dicom, folder, ga="26w0d")
+    assert {one.age for one in given.measured} == {IndependentAge(182, "given")}
+    assert "the age that was given and that of the header (DICOM LMP) lie 14 days apart" in given.warnings
+    near = analyze(model, dicom, folder, ga="27w1d")
+    assert not any("apart" in warning for warning in near.warnings)
+    _write_dicom(dicom, np.asarray(Image.open(picture)), AcquisitionDate="20240520")
+    assert all(one.age is None and one.centile_value is None for one in analyze(model, dicom, folder).measured)
+
+
+def _write_dicom(path: Path, pixels: np.ndarray, **fields: str) -> None:
+    place = Path(__file__).resolve().parent / "io" / "dicom" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("small_dicoms", place)
+    dicoms = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(dicoms)
+    path.write_bytes(dicoms.build(pixels, regions=[], **fields))

@@ -312,7 +312,8 @@ class FetalCLIP(HeadAnswers):
             overlay: what to do with burned-in text.
             heads: heads that draw the masks to measure, the one that judges hearts, and probes, by name or folder;
                 the model's own for what none is named for.
-            ga: age known without the pictures, such as ``"20w3d"``: measures then have a centile.
+            ga: age known without the pictures, such as ``"20w3d"``: measures then have a centile. Without it a DICOM
+                file has the age that its header tells, if any.
             quality: check the image quality of each picture with a certain plane: ``Analysis.quality``.
 
         Raises:

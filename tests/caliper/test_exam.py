@@ -42,7 +42,8 @@ def test_measures_ratios_and_weight() -> None:
     assert exam.efw.value == pytest.approx(weight)
     assert exam.efw.definition == "Hadlock 1985 HC,AC,FL"  # never with the BPD of an ellipse, which is outer-outer
     told = exam.to_dict()
-    assert list(told) == ["schema", "path", "measures", "efw", "coverage", "quality", "triage", "warnings"]
+    keys = ["schema", "path", "part", "study", "series", "patient", "age"]
+    assert list(told) == [*keys, "measures", "efw", "coverage", "quality", "triage", "warnings"]
     assert told["schema"] == "fetalclip.exam/1"
     assert told["coverage"] == {"planes": {"abdomen": 1, "brain": 1, "femur": 1}, "views": None, "missing": None}
     assert told["warnings"] == []

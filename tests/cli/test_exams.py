@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fetalclip.cli import main
-from fetalclip.cli.exams import Exams, walk_exams
+from fetalclip.cli.exams import ExamFiles, Exams, walk_exams
 from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import UsageError
 from fetalclip.exam.gather import shown
@@ -56,7 +56,7 @@ def measuring(model, monkeypatch):
 
 
 def test_weight_and_ratios_come_of_the_exam_only():
-    exams = Exams([(Path("case"), [Path("x")] * 4)])
+    exams = Exams([ExamFiles(Path("case"), [Path("x")] * 4)])
     pictures = [picture("1", "HC", 0.6, 190.0), picture("2", "HC"), picture("3", "AC"), picture("4", "FL")]
     *before, exam = [exams.add(one) for one in pictures]
     assert before == [None, None, None]
@@ -70,14 +70,14 @@ def test_weight_and_ratios_come_of_the_exam_only():
 
 
 def test_an_age_known_without_the_pictures_gives_centiles():
-    exams = Exams([(Path("case"), [Path("x")])], IndependentAge.given("20w3d"))
+    exams = Exams([ExamFiles(Path("case"), [Path("x")])], IndependentAge.given("20w3d"))
     exam = exams.add(picture("1", "HC"))
     assert 1 < exam["HC"].centile_value < 99
     assert exam["HC"].reference
 
 
 def test_one_exam_does_not_leak_into_the_next():
-    exams = Exams([(Path("a"), [Path("x")] * 2), (Path("b"), [Path("y")])])
+    exams = Exams([ExamFiles(Path("a"), [Path("x")] * 2), ExamFiles(Path("b"), [Path("y")])])
     unread = Analysis(InputInfo("a/broken"), error="not a picture")
     first, second = [done for one in (picture("1", "HC"), unread, picture("2", "FL")) if (done := exams.add(one))]
     assert [one.name for one in first.measures] == ["HC"]
@@ -101,7 +101,21 @@ def test_json_has_one_line_for_each_exam_after_its_files(measuring, cases, capsy
         *("analysis/1", "analysis/1", "exam/1"),
         *("analysis/1", "analysis/1", "exam/1"),
     ]
-    keys = ["schema", "path", "measures", "efw", "coverage", "quality", "triage", "warnings"]
+    keys = [
+        "schema",
+        "path",
+        "part",
+        "study",
+        "series",
+        "patient",
+        "age",
+        "measures",
+        "efw",
+        "coverage",
+        "quality",
+        "triage",
+        "warnings",
+    ]
     assert list(found[2]) == list(found[5]) == keys
     assert [found[2]["path"], found[5]["path"]] == [str(case) for case in cases]
     assert [one["name"] for one in found[2]["measures"]] == ["HC", "FL", "FL/HC"]

@@ -47,6 +47,8 @@ def test_a_manifest_is_one_too(tmp_path: Path) -> None:
     text = "path,group,split,fold,plane\np0.png,g1,train,2,brain\np1.png,g2,test,-1,femur\n"
     found = read_labelled(table(tmp_path, text), "plane")
     assert [(row.fold, row.split) for row in found.rows] == [(2, "train"), (-1, "test")]
+    text = "path,frame,group,plane\np0.png,3,g1,brain\np0.png,0,g1,femur\np1.png,,g2,femur\n"
+    assert [row.frame for row in read_labelled(table(tmp_path, text), "plane").rows] == [3, 0, None]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,8 @@ def test_a_manifest_is_one_too(tmp_path: Path) -> None:
         ("path,label,split\np0.png,a,left\n", "split 'left'"),
         ("path,label,fold\np0.png,a,9\n", "fold '9'"),
         ("path,label,mm_per_pixel\np0.png,a,-1\n", "mm_per_pixel '-1'"),
+        ("path,label,frame\np0.png,a,x\n", "row 2 .* frame 'x'"),
+        ("path,label,frame\np0.png,a,1\np0.png,b,1\n", "stand twice"),
         ("path,label\np0.png,a\np0.png,b\n", "stand twice"),
         ("path,label,patient,split\np0.png,a,x,train\np1.png,b,x,test\n", "1 patients .* two splits"),
     ],

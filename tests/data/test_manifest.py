@@ -117,6 +117,8 @@ def test_paths_below_the_table_are_relative(folder: Path) -> None:
         ({"path": "a.png", "age_days": "twenty"}, "bad age"),
         ({"path": "a.png", "age_days": "20w9d"}, "bad age"),
         ({"path": "a.png", "fold": "7"}, "bad fold"),
+        ({"path": "a.png", "frame": "-1"}, "bad frame"),
+        ({"path": "a.png", "frame": "1.5"}, "bad frame"),
         ({"path": "a.png", "width": "1.5", "height": "4"}, "bad width"),
         ({"path": "", "plane": "brain"}, "bad path"),
         ({"path": "a.png", "machine": "x" * 81}, "bad machine"),
@@ -169,6 +171,16 @@ def test_missing_files_and_second_mentions_are_named(folder: Path) -> None:
     ]
     assert [row.name for row in found.usable().rows] == ["a.png"]
     assert found.usable().numbers == (1,)
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_pictures_of_one_clip(folder: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    found = read(folder, "path,frame,group\na.png,0,P1\na.png,12,P1\na.png,,P1\na.png,12,P1\n")
+    assert [(p.row, p.kind) for p in found.problems] == [(4, "picture listed twice")]
+    found.usable().write(folder / name)
+    assert [row.frame for row in Manifest.read(folder / name).require().rows] == [0, 12, None]
 
 
 def test_a_group_in_two_splits_is_refused_row_by_row(folder: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from fetalclip.clinical.factory import Record
 from fetalclip.data.table_pairs import TablePairs, read_source
 from fetalclip.errors import DataMissing, InputError
-from fetalclip.io import read
+from fetalclip.io import read, read_at
 from fetalclip.phantom import draw
 from fetalclip.preprocess import prepare
 
@@ -86,3 +86,20 @@ def test_a_picture_that_cannot_be_read_is_named_by_its_row(table: Path) -> None:
             pairs.load(number)
         assert "anna" not in str(caught.value)
     pairs.load(2)
+
+
+def test_the_table_alone_tells_the_spacing_of_a_picture_of_a_clip(tmp_path: Path, dicoms) -> None:
+    pictures = dicoms.pattern(3, 48, 64)
+    for name, height in (("square", 0.02), ("oblong", 0.03)):
+        data = dicoms.build(pictures, regions=[dicoms.region(PhysicalDeltaY=height)])
+        (tmp_path / name).write_bytes(data)
+    rows = "square,2,p0,train,brain,0.2\noblong,2,p1,train,brain,\nsquare,9,p0,train,brain,0.2\n"
+    (tmp_path / "m.csv").write_text("path,frame,group,split,plane,mm_per_pixel\n" + rows)
+    pairs = opened(tmp_path / "m.csv")
+    assert np.array_equal(pairs.load(0).pixels, prepare(read_at(tmp_path / "square", 2), 48, "mask").pixels)
+    assert [pairs.load(i).record.spacing for i in (0, 1)] == [pytest.approx(0.2 * 64 / 48), None]
+    with pytest.raises(InputError, match="row 3: the picture has no picture 9"):
+        pairs.load(2)
+    before = opened(tmp_path / "m.csv").fingerprint
+    (tmp_path / "m.csv").write_text((tmp_path / "m.csv").read_text().replace("oblong,2", "oblong,1"))
+    assert opened(tmp_path / "m.csv").fingerprint != before

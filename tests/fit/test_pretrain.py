@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
 import torch
 from paired import Bars, small
+from torch import nn
 
 from fetalclip.errors import BadCheckpoint, BadRecipe, BadValue, InputError, OutputError
 from fetalclip.fit.account import named
 from fetalclip.fit.pretrain import Pretraining, Sides
+from fetalclip.models.transformer import Block
 
 pytestmark = pytest.mark.usefixtures("few_words")
 SCRIPT = Path(__file__).with_name("pretrain_script.py")
@@ -70,6 +73,23 @@ def test_the_best_epoch_is_chosen_by_validation(tmp_path, monkeypatch):
     again = Pretraining(kept, SIDES, tmp_path / "run")
     assert again.take_best() == 2
     assert all(torch.equal(value, last[name]) for name, value in weights(again).items())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # what torch's compiler warns of is not ours
+def test_compiled_blocks_do_what_they_did(whole, tmp_path, monkeypatch):
+    traced = partialmethod(nn.Module.compile, backend="aot_eager")  # all but the kernels, which take minutes to make
+    monkeypatch.setattr(Block, "compile", traced, raising=False)
+    training = Pretraining(replace(small(), optim=replace(small().optim, compile=True)), SIDES, tmp_path / "run")
+    plain = Pretraining(small(), SIDES, tmp_path / "plain")
+    assert weights(training).keys() == weights(plain).keys()
+    blocks = [block for block in training.towers.modules() if isinstance(block, Block)]
+    assert blocks
+    assert all(block._compiled_call_impl is not None for block in blocks)
+    batch = training.batches[0]
+    losses = [run.step(batch, 0) for run in (training, plain)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert training.norm == pytest.approx(plain.norm, rel=1e-4)
 
 
 def test_the_average_is_what_is_validated(tmp_path):

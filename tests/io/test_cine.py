@@ -21,7 +21,7 @@ from PIL import Image
 import fetalclip
 from fetalclip.errors import FetalclipError, InputError, InputTooLarge, UnreadableInput, UsageError
 from fetalclip.frame import Cine
-from fetalclip.io import inspect, is_clip, read, read_cine, read_sequence
+from fetalclip.io import inspect, is_clip, read, read_at, read_cine, read_sequence
 
 Make = Callable[..., bytes]
 
@@ -398,3 +398,10 @@ def test_reading_a_clip_as_a_still_says_what_to_call(encode_clip: Make) -> None:
     for kind in (("mp4", "libx264", "yuv420p"), ("gif", "gif", "rgb8"), ("avi", "mpeg4", "yuv420p")):
         with pytest.raises(UnreadableInput, match="read_cine"):
             fetalclip.read(encode_clip(*kind, count=2))
+
+
+def test_one_picture_of_a_clip(encode_clip: Make) -> None:
+    data = encode_clip()
+    assert np.array_equal(read_at(data, 7).pixels, read_cine(data).at(7).frame.pixels)
+    with pytest.raises(UnreadableInput, match="no picture 12"):
+        read_at(data, 12)

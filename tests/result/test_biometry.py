@@ -6,6 +6,7 @@ import pytest
 
 from fetalclip import AgeEstimate, Measurement
 from fetalclip.clinical import growth
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import BadValue, CircularAge, NoCalibration
 
 HC = Measurement("HC", 175.0, low=172.0, high=178.0, definition="outer", source="head")
@@ -57,7 +58,25 @@ def test_what_has_no_centile_says_why() -> None:
 def test_json() -> None:
     told = HC.with_centile("20w3d").to_dict()
     keys = ["name", "mm", "definition", "centile", "reference", "low", "high", "level", "unit", "value", "note"]
+    keys += ["age"]
     assert list(told) == keys
     assert (told["mm"], told["low"], told["reference"]) == (175.0, 172.0, "WHO 2017 V3")
     assert Measurement("HC", 800.0, "px").to_dict()["mm"] is None
     assert Measurement("HC", 800.0, "px").to_dict()["value"] == 800.0
+
+
+def test_the_age_of_a_header_is_named_where_a_measure_is_off_its_chart() -> None:
+    small = Measurement("HC", 60.0, definition="outer", note="uneven pixels")
+    given, told = small.with_centile("30w0d"), small.with_centile(IndependentAge(210, "DICOM LMP"))
+    assert given.note == "uneven pixels; no centile: below the lowest of WHO 2017 V3 HC"
+    assert told.note == given.note + " at 30w0d (DICOM LMP)"
+    assert (told.centile_value, told.age) == (None, IndependentAge(210, "DICOM LMP"))
+
+
+def test_a_second_age_takes_the_place_of_the_first() -> None:
+    one = HC.with_centile("20w3d")
+    assert one.without_centile() == HC
+    off = one.with_centile("30w0d")
+    assert (off.centile_value, off.reference) == (None, None)
+    assert off.note.count("no centile") == 1
+    assert off.with_centile("20w3d") == one

@@ -113,7 +113,8 @@ class Analyst:
         if place is not None and (asked.quality or "biometry" in asked.tasks):
             frame = seen.native(place)
         if "biometry" in asked.tasks and own is not None:
-            measures, sized, masks = self._measures_of(frame, seen.overlay, own, asked, said)
+            known = asked.age or info.age
+            measures, sized, masks = self._measures_of(frame, seen.overlay, own, replace(asked, age=known), said)
         hind = None if subplane is None else cerebellum_share(self.card, subplane)
         checks = _checked(frame, seen.overlay, (plane, subplane, hind), masks) if asked.quality else None
         heart = self._heart_of(seen.cine, own, asked, said)
@@ -123,8 +124,7 @@ class Analyst:
 
     def _images_of(self, seen: Seen, asked: Asked) -> Array:
         """Raw embeddings (n, d) of the pictures; (0, 0) where nothing asked looks at them."""
-        heart_only = not set(asked.tasks) - {"heart"}
-        if heart_only and (seen.cine is None or asked.heads.heart is None):
+        if not asked.shows(seen.cine is not None):
             return np.zeros((0, 0), np.float32)
         return self.encoder.images([one.pixels for one in seen.pictures])
 

@@ -144,6 +144,15 @@ PROTOCOLS: dict[str, Protocol] = {
             off centre. From a model, or from saved rows of anybody's maps.""",
             "fetalclip.bench.explain",
         ),
+        Protocol(
+            "shortcut",
+            "Burned-in text",
+            """How much of a score rests on burned-in text, with intervals.
+
+            FETAL_PLANES_DB's test side, planes and sub-planes of the brain: the same pictures with burned-in text
+            masked, as they are, and alone; what the text adds, paired by patient, and whose answer it changes.""",
+            "fetalclip.bench.shortcut",
+        ),
     )
 }
 

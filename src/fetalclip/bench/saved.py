@@ -39,25 +39,30 @@ class Saved:
     sha256: str
 
 
-def read_answers(path: Path, protocol: str) -> Saved:
+def read_answers(path: Path, protocol: str, prediction: str = "prediction") -> Saved:
     """Read and check a file of answers.
+
+    Args:
+        path: the file.
+        protocol: ``planes`` or ``subplanes``.
+        prediction: the list of answers; ``scores`` are those of the list ``prediction`` alone.
 
     Raises:
         UnreadableInput: the file is missing, is not JSON, is of another shape, or names a class that was no candidate.
     """
     data, digest = read_json(path, _SHAPE, _FIX)
-    lists = {key: _names(data, key, path) for key in ("prediction", "label")}
+    lists = {key: _names(data, key, path) for key in (prediction, "label")}
     for key in ("group", *FACTS):
         if data.get(key) is not None:
             lists[key] = _names(data, key, path)
-    scores = data.get("scores")
+    scores = data.get("scores") if prediction == "prediction" else None
     lengths = {key: len(values) for key, values in lists.items()}
     if isinstance(scores, list):
         lengths["scores"] = len(scores)
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{count} of {name}" for name, count in lengths.items())
         raise UnreadableInput(f"{path.name} has {said}", _SHAPE, _FIX)
-    prediction, label = checked(protocol, lists["prediction"], lists["label"], path.name)
+    answered, label = checked(protocol, lists[prediction], lists["label"], path.name)
     kept = np.array([name not in LEFT_OUT for name in label], dtype=bool)
     if not kept.any():
         raise UnreadableInput(f"{path.name} has no labelled picture", "one or more", "a file with answers in it")
@@ -65,8 +70,8 @@ def read_answers(path: Path, protocol: str) -> Saved:
     answers = Answers(
         label,
         tuple(lists.get("group", [str(row) for row in range(len(label))])),
-        prediction,
-        _of_prediction(prediction, candidates, table, path),
+        answered,
+        _of_prediction(answered, candidates, table, path),
         np.zeros(len(label), dtype=bool),
         candidates,
         table,

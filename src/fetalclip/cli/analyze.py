@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fetalclip.cli import files
-from fetalclip.cli.exams import Exams, walk_exams
+from fetalclip.cli.ages import known_age, warned_of_day
+from fetalclip.cli.exams import Exams, find_exams, tell_refused, walk_exams
 from fetalclip.cli.heat import Heat, check_heat
-from fetalclip.cli.options import Heads, HeatMaps, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
+from fetalclip.cli.keys import any_key, check_apart
+from fetalclip.cli.options import ExamKey, Heads, HeatMaps, KnownAge, LastPeriod, Model, PixelSpacing, SpacingTable
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import FetalclipError, UsageError
 
 if TYPE_CHECKING:
-    from fetalclip.clinical.age import IndependentAge
     from fetalclip.frame import Frame
     from fetalclip.result import Analysis
 
@@ -37,6 +38,7 @@ class Request:
     report: Path | None
     exams: Exams
     heat: Heat | None = None
+    counted: bool = False  # whether the age was counted to today
 
 
 Tasks = Annotated[
@@ -65,8 +67,9 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         typer.Option("--drawings", metavar="DIR", help="Save each picture with its answer drawn on it."),
     ] = None,
     exam: Annotated[
-        bool, typer.Option("--exam", help="Each PATH is a folder of one exam: measures, views, image quality, triage.")
+        bool, typer.Option("--exam", help="Each folder, or DICOM study in it, is an exam: measures, views, triage.")
     ] = False,
+    key_file: ExamKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="F.html", help="Write a self-contained page.")
@@ -81,13 +84,13 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
 
     A clip is named as a whole; age, measures and quality are of its best frame. A heart head judges clips only.
     An age and millimetres need the millimetres per pixel: the file's own, --pixel-spacing or --spacing-csv.
-    A centile needs an age known without the pictures: --ga or --lmp.
+    A centile needs an age known without the pictures: --ga, --lmp, or the dates in a DICOM header.
     A folder is walked; every file in it gets its line. A file that cannot be read is told and does not stop
     the others (exit code 1).
     """
     voice = Voice()
-    request = _check(paths, tasks, (pixel_spacing, spacing_csv), drawings, report, exam)
-    chosen, age = _prompts(prompts), known_age(ga, lmp)
+    request = _check(paths, tasks, (pixel_spacing, spacing_csv), (drawings, report), (exam, key_file), voice)
+    chosen, age, request.counted = _prompts(prompts), known_age(ga, lmp), lmp is not None
     check_heat(explain, report, prompts)
     request.exams.age = age
     network = load(model, voice)
@@ -135,13 +138,15 @@ def _check(
     paths: list[Path],
     tasks: str | None,
     spacing: tuple[str | None, Path | None],
-    drawings: Path | None,
-    report: Path | None,
-    exam: bool,
+    written: tuple[Path | None, Path | None],
+    exam: tuple[bool, Path | None],
+    voice: Voice,
 ) -> Request:
     """Everything cheap that can be wrong, cheapest first; the model comes after."""
     words = None if tasks is None else _tasks(tasks)
-    given, table_file = spacing
+    (given, table_file), (drawings, report), (whole, key_file) = spacing, written, exam
+    if key_file is not None and not whole:
+        raise UsageError("--key-file without --exam", "both: the key is for keys of exams", "--exam")
     if given is not None and table_file is not None:
         raise UsageError("both --pixel-spacing and --spacing-csv", "one of them")
     millimetres = None if given is None else parse_spacing(given)
@@ -154,11 +159,12 @@ def _check(
     from fetalclip import io
 
     table = None if table_file is None else io.read_spacing_table(table_file)
-    folders = walk_exams(paths) if exam else []
-    inputs = [file for _, found in folders for file in found] if exam else list(io.walk(paths))
+    check_apart(key_file, paths)
+    exams = Exams(find_exams(walk_exams(paths), any_key(voice, key_file)) if whole else ())
+    inputs = exams.files if whole else list(io.walk(paths))
     if drawings is not None:
         _apart(drawings, inputs)
-    return Request(inputs, words, millimetres, table, drawings, report, Exams(folders))
+    return Request(inputs, words, millimetres, table, drawings, report, exams)
 
 
 def _tasks(text: str) -> tuple[str, ...]:
@@ -194,24 +200,6 @@ def parse_spacing(text: str) -> tuple[float, float]:
     return numbers[0], numbers[-1]
 
 
-def known_age(ga: str | None, lmp: str | None) -> IndependentAge | None:
-    """The age given by --ga or, for today, by --lmp; None where neither is.
-
-    Raises:
-        UsageError: both.
-        BadValue: an age or a date that is none.
-    """
-    from datetime import date
-
-    from fetalclip.clinical.age import IndependentAge, parse_date
-
-    if ga is not None and lmp is not None:
-        raise UsageError("both --ga and --lmp", "one of them")
-    if lmp is not None:
-        return IndependentAge.from_lmp(parse_date(lmp, "--lmp"), date.today())
-    return None if ga is None else IndependentAge.given(ga)
-
-
 def _prompts(name: str | None) -> Any:
     if name is None:
         return None
@@ -241,7 +229,9 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
     output = Pictures(request.drawings, request.report)
     failed = abstained = 0
     count = len(request.files)
-    for analysis in voice.progress(found, count, "analyze"):
+    if request.counted:
+        found = map(warned_of_day, found)
+    for analysis in map(request.exams.warned, voice.progress(found, count, "analyze")):
         for line in [json_line(analysis)] if as_json else rows.lines(analysis, width):
             voice.data(line)
         if analysis.error is not None:
@@ -254,6 +244,7 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
         if (exam := request.exams.add(analysis)) is not None:
             for line in [json_line(exam)] if as_json else rows.exam_lines(exam):
                 voice.data(line)
+            tell_refused(exam, voice)
             output.add_exam(exam)
     for line in [] if as_json else rows.triage_lines(request.exams.done):
         voice.data(line)
@@ -262,7 +253,7 @@ def _tell(found: Iterable[Analysis], request: Request, voice: Voice, as_json: bo
     if count > 1 or failed:
         named = count - failed - abstained
         voice.talk(f"{count} files: {named} named, {abstained} abstained, {failed} not read.")
-    return 1 if failed else 0
+    return 1 if failed or request.exams.refused else 0
 
 
 def _frame(analysis: Analysis, request: Request) -> Frame | None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fetalclip.cli import data_audit, data_augment, data_deid, data_shards, files
+from fetalclip.cli import data_audit, data_augment, data_deid, data_manifest, data_shards, files
+from fetalclip.cli.data_manifest import tell_problems
 from fetalclip.cli.options import AsJson
 from fetalclip.cli.output import Voice, json_line, printable, table
 from fetalclip.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from fetalclip.data.manifest import Manifest, Problem
     from fetalclip.data.tally import Tally
 
 app = typer.Typer(
@@ -28,54 +27,6 @@ app = typer.Typer(
 @app.callback()
 def _group() -> None:
     """Data sets, manifests, captions."""
-
-
-@app.command("manifest", no_args_is_help=True)
-def manifest(
-    name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A data set, or a folder with a table in it.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="M.csv", help="The table to write: .csv or .parquet.")],
-    root: Annotated[
-        Path | None, typer.Option("--root", metavar="DIR", help="Of a NAME: its folder, or the one that holds it.")
-    ] = None,
-    table_file: Annotated[
-        Path | None, typer.Option("--table", metavar="FILE", help="Of a FOLDER: its table, where there are several.")
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Write the table of a data set: one row per picture, typed and checked.
-
-    Rows that cannot be used are left out and named (exit code 1).
-    """
-    from fetalclip.data import READERS
-
-    voice = Voice()
-    if out.suffix.lower() not in (".csv", ".parquet"):
-        raise UsageError(f"-o {out}", "a file name that ends in .csv or .parquet", "-o manifest.csv")
-    files.check_file(out, "-o")
-    if name in READERS:
-        made = _of_dataset(name, root, table_file)
-    elif Path(name).is_dir():
-        if root is not None:
-            raise UsageError("--root with a folder", "a folder alone, or a name and --root")
-        from fetalclip.data.table import read_folder
-
-        made = read_folder(name, table_file)
-        if not made.rows:
-            made.require()
-    else:
-        fix = f"fetalclip data manifest {next(iter(READERS))} --root DIR -o m.csv"
-        raise UsageError(f"no data set and no folder {name!r:.200}", " or ".join([*READERS, "a folder"]), fix)
-    kept = made.usable()
-    if not kept.rows:
-        made.require()
-    kept.write(out)
-    _tell_problems(voice, made.problems)
-    splits = _counts(row.split or "none" for row in kept.rows)
-    planes = _counts(view for row in kept.rows for view in (row.views or ("none",)))
-    facts = {"schema": "fetalclip.manifest/1", "path": out, "rows": len(kept.rows), "splits": splits, "planes": planes}
-    voice.data(json_line({**facts, "problems": list(map(vars, made.problems))}) if as_json else printable(out))
-    voice.talk(f"{len(kept.rows)} rows. Next: fetalclip data captions {printable(out)} -o captions.jsonl")
-    return 1 if made.refused else 0
 
 
 @app.command("captions", no_args_is_help=True)
@@ -179,23 +130,6 @@ def get(
     return 0
 
 
-def _of_dataset(name: str, root: Path | None, table_file: Path | None) -> Manifest:
-    """A public data set as a manifest, its missing pictures as problems."""
-    if root is None or table_file is not None:
-        found = "--table with a data set" if table_file is not None else f"{name} without --root"
-        raise UsageError(found, "the folder that holds it", f"fetalclip data manifest {name} --root DIR -o m.csv")
-    from fetalclip.data.obtain import manifest_of
-
-    return manifest_of(name, root)
-
-
-def _tell_problems(voice: Voice, problems: Sequence[Problem]) -> None:
-    from fetalclip.data.tally import told
-
-    for line in told(problems):
-        voice.talk(printable(line))
-
-
 def _check_places(out: Path, report: Path | None) -> None:
     """Raise UsageError or OutputError before any work is done."""
     files.check_file(out, "-o")
@@ -208,7 +142,7 @@ def _check_places(out: Path, report: Path | None) -> None:
 def _tell_captions(voice: Voice, tally: Tally, told: dict[str, Any], report: Path | None) -> None:
     if report is not None:
         _save_report(report, told)
-    _tell_problems(voice, tally.problems)
+    tell_problems(voice, tally.problems)
     again = told["duplicates"]
     voice.talk(
         f"{tally.captions} captions of {tally.rows} pictures, {again['distinct']} different; "
@@ -241,12 +175,7 @@ def _made_by(options: dict[str, Any]) -> dict[str, Any]:
     return {"version": __version__, **plain(options)}
 
 
-def _counts(words: Iterable[str]) -> dict[str, int]:
-    from collections import Counter
-
-    return dict(sorted(Counter(words).items()))
-
-
+app.command("manifest", no_args_is_help=True)(data_manifest.manifest)
 app.command("audit", no_args_is_help=True)(data_audit.audit)
 app.command("augment", no_args_is_help=True)(data_augment.augment)
 app.command("shards", no_args_is_help=True)(data_shards.shards)

@@ -119,7 +119,7 @@ def _embeddings(network: Any, rows: Sequence[Row], voice: Voice) -> Any:
 
     starts = range(0, len(rows), _BATCH)
     parts = [
-        network.encode_image([io.read(row.path) for row in rows[start : start + _BATCH]])
+        network.encode_image([io.read_at(row.path, row.frame) for row in rows[start : start + _BATCH]])
         for start in voice.progress(starts, len(starts), "embed")
     ]
     return np.concatenate(parts)
@@ -137,7 +137,8 @@ def _save(made: Audit, told: dict[str, Any], path: Path) -> None:
     pictures: dict[tuple[str, int], Thumbnail] = {}
     for key in wanted(told):
         try:
-            pictures[key] = thumbnail(clean(without_banner(io.read(places[key].path))), _THUMBNAIL)
+            frame = io.read_at(places[key].path, places[key].frame)
+            pictures[key] = thumbnail(clean(without_banner(frame)), _THUMBNAIL)
         except FetalclipError:
             continue  # it is among the unreadable
     created = datetime.now().astimezone()

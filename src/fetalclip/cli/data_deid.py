@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fetalclip.cli import files
+from fetalclip.cli.keys import check_apart, is_below, lasting_key
 from fetalclip.cli.output import Voice, failure, json_line, printable
 from fetalclip.errors import InputError, UsageError
 
@@ -53,8 +54,7 @@ def deid(
     if without_regions not in ("refuse", "mask"):
         raise UsageError(f"--without-regions {without_regions!r:.200}", "refuse or mask", "--without-regions mask")
     choices = Choices("device" in wanted, "patient" in wanted, keep_text_inside, without_regions == "mask")
-    _require_pydicom()
-    found = [path for path in io.walk(paths) if not _is_below(path, out)]
+    found = [path for path in io.walk(paths) if not is_below(path, out)]
     key = _key(voice, key_file, out)
     files.check_folder(out, "-o")
     counts: Counter[str] = Counter()
@@ -91,18 +91,12 @@ def _text(line: dict[str, Any]) -> str:
 def _key(voice: Voice, key_file: Path | None, out: Path) -> Key:
     """The key; a folder that was begun with another one is refused before a new one is made."""
     from fetalclip.io.deid.folder import MARK, check_key
-    from fetalclip.io.deid.key import find_key, is_private
 
     begun = (out / MARK).is_file()
-    if key_file is not None and _is_below(key_file, out):
-        raise UsageError(f"--key-file {key_file} lies in {out}", "a key that is not passed on with the files")
-    key, made = find_key(key_file, make=not begun)
+    check_apart(key_file, [out])
+    key = lasting_key(voice, key_file, make=not begun)
     if begun:
         check_key(out, key)
-    if made:
-        voice.talk(f"A new key was made: {printable(key_file)}. Who has it can tell who is who; without it nobody can.")
-    elif key_file is not None and not is_private(key_file):
-        voice.talk(f"Others may read {printable(key_file)}. Next: chmod 600 {printable(key_file)}")
     return key
 
 
@@ -113,16 +107,3 @@ def _tell(voice: Voice, counts: Counter[str], out: Path, choices: Choices) -> No
         voice.talk("A person looks at the pictures before they are passed on; docs/deid.md says what no check sees.")
     if counts["refused"] and not choices.without_regions:
         voice.talk("Files that were refused are not in the folder.")
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # a loop of links
-        return False
-
-
-def _require_pydicom() -> None:
-    from fetalclip.optional import require
-
-    require("pydicom", "de-identification", "dicom")

@@ -52,6 +52,10 @@ LastPeriod = Annotated[
     str | None,
     typer.Option("--lmp", metavar="DATE", help="First day of the last period, for pictures of today; as --ga."),
 ]
+ExamKey = Annotated[
+    Path | None,
+    typer.Option("--key-file", metavar="F", help="With --exam: a key that makes keys of studies and patients last."),
+]
 Heads = Annotated[
     list[str] | None,
     typer.Option("--head", metavar="H", help="Head that measures, or judges hearts: a name or a folder. Repeatable."),

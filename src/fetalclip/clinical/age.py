@@ -18,7 +18,13 @@ from fetalclip.errors import BadValue, CircularAge
 
 TERM = 280  # days from the last period to the due date
 LATEST = 315  # days, 45 weeks: later than any pregnancy
-SOURCES = ("given", "LMP", "EDD", "CRL", "IVF", "DICOM")
+TOLERANCE = 7
+"""Days by which two independent ages of one scan may differ: beyond, one of them is wrong."""
+
+HEADER_SOURCES = ("DICOM LMP", "DICOM EDD", "DICOM GA")
+"""What the header of a file tells an age by, the most trusted first."""
+
+SOURCES = ("given", "LMP", "EDD", "CRL", "IVF", "DICOM", *HEADER_SOURCES)
 
 _WEEKS = re.compile(r"(\d{1,3})\s*(?:w|wk|weeks?|\+)\s*(?:(\d{1,2})\s*(?:d|days?)?)?", re.IGNORECASE)
 _DAYS = re.compile(r"(\d{1,3})\s*(?:d|days?)", re.IGNORECASE)
@@ -136,6 +142,10 @@ class IndependentAge:
             raise BadValue(f"an age from {self.source!r}", f"a source known without the picture: {', '.join(SOURCES)}")
         if isinstance(self.days, (int, float)) and not (math.isfinite(self.days) and 0 < self.days <= LATEST):
             raise BadValue(f"an age of {self.days:g} days", f"1 to {LATEST} days (45w0d)", "--ga 20w3d")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of a single age."""
+        return {"days": self.days, "source": self.source}
 
     @classmethod
     def given(cls, text: str) -> IndependentAge:

@@ -154,6 +154,7 @@ def _line(row: Row, number: int, made: Written, source: str) -> dict[str, Any]:
     return {
         "row": number,
         "path": row.path.as_posix(),
+        **({} if row.frame is None else {"frame": row.frame}),
         "split": row.split or None,
         "caption": made.text,
         "tokens": made.tokens,

@@ -15,6 +15,7 @@ from fetalclip.clinical.vocabulary import ALIASES, PLANES, REJECTS, SUBPLANES
 
 COLUMNS: dict[str, str] = {
     "path": "the picture, relative to the table's folder or absolute",
+    "frame": "which picture of a clip, from 0",
     "dataset": "name of the data set",
     "group": "split key: patient or examination",
     "split": "train, val or test",
@@ -37,6 +38,7 @@ SPLITS: dict[str, str] = {"training": "train", "validation": "val", "valid": "va
 MASK_KINDS = ("head", "structures")
 FIRST_DAY, LAST_DAY = 5 * 7, 45 * 7  # ages believed
 MAX_SPACING, MAX_HC, MAX_SIDE = 10.0, 600.0, 100_000  # mm per pixel, mm, pixels
+MAX_FRAME = 999_999
 NO_FOLD = -3
 _MAX_TEXT = 5_000  # characters
 _UNNAMED = ("other", "unknown", "n/a", "none", "-")
@@ -176,6 +178,14 @@ def _fold(text: str, flaws: list[Flaw]) -> int | None:
     return int(text)
 
 
+def read_frame(text: str, flaws: list[Flaw]) -> int | None:
+    """The place of a picture in its clip; None with a flaw where it is none."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.0*)?", text):
+        flaws.append(Flaw("bad frame", f"frame '{text:.40}', not 0 to {MAX_FRAME}"))
+        return None
+    return int(float(text))
+
+
 def _word(kind: str, most: int) -> Cell:
     def read(text: str, flaws: list[Flaw]) -> str | None:
         line = " ".join(text.split())
@@ -205,6 +215,7 @@ def _findings(text: str, flaws: list[Flaw]) -> tuple[str, ...] | None:
 
 _READ: dict[str, Cell] = {
     "path": _path,
+    "frame": read_frame,
     "dataset": _word("dataset", 80),
     "group": _word("group", 200),
     "split": _choice("split", ("train", "val", "test"), SPLITS),

@@ -14,7 +14,7 @@ from fetalclip.optional import require
 MAX_ROWS = 5_000_000
 _MAX_CELL = 1_000_000  # characters
 _MAX_BYTES = 2 * 2**30
-_NUMBERS = {"age_days": "int32", "fold": "int32", "width": "int32", "height": "int32"}
+_NUMBERS = {"frame": "int32", "age_days": "int32", "fold": "int32", "width": "int32", "height": "int32"}
 _FLOATS = ("mm_per_pixel", "hc_mm")
 
 Table = tuple[list[str], list[dict[str, str]]]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetalclip.data.columns import NO_FOLD, SPLITS
+from fetalclip.data.columns import NO_FOLD, SPLITS, Flaw, read_frame
 from fetalclip.data.splits import fold_of
 from fetalclip.data.table import named_cells
 from fetalclip.errors import DataMissing, UnreadableInput, UsageError
@@ -31,6 +31,7 @@ class Labelled:
         split: ``train``, ``val``, ``test``, or empty where the table has none.
         fold: 0 to 4, dealt from the group where the table has none.
         mm_per_pixel: per native pixel, or None.
+        frame: which picture of a clip, from 0; None of a still.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Labelled:
     split: str = ""
     fold: int = NO_FOLD
     mm_per_pixel: float | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def read_labelled(
 
     Args:
         path: the table, with a column ``path`` (or ``filename``, ``image``), one of labels, optionally one of patients,
-            ``split``, ``fold`` and ``mm_per_pixel``; a manifest is one too.
+            ``split``, ``fold``, ``frame`` and ``mm_per_pixel``; a manifest is one too.
         label: the column of labels; None takes the first of ``LABEL_WORDS`` that is there.
         patient: the column of patients; None takes the first of ``GROUP_WORDS``, or none.
         root: folder of relative paths; None takes the table's.
@@ -188,8 +190,9 @@ def _row(
             f"row {number} of '{table}' with the fold {fold!r:.40}", "0 to 4, or -1 for the test side"
         )
     dealt = int(fold) if fold else fold_of(group)
-    spacing = _spacing(cell("mm_per_pixel"), where)
-    return Labelled(base / place, cells[columns[0]], group, "test" if fold == "-1" else split, dealt, spacing)
+    side = "test" if fold == "-1" else split
+    known = _spacing(cell("mm_per_pixel"), where), _frame(cell("frame"), where)
+    return Labelled(base / place, cells[columns[0]], group, side, dealt, *known)
 
 
 def _spacing(text: str, where: tuple[str, int]) -> float | None:
@@ -204,15 +207,23 @@ def _spacing(text: str, where: tuple[str, int]) -> float | None:
     return value
 
 
+def _frame(text: str, where: tuple[str, int]) -> int | None:
+    flaws: list[Flaw] = []
+    found = read_frame(text, flaws) if text else None
+    if flaws:
+        raise UnreadableInput(f"row {where[1]} of '{where[0]}' with a {flaws[0].what}", "which picture of a clip")
+    return found
+
+
 def _check_there(rows: Sequence[Labelled], path: Path) -> None:
     missing = [row.path.name for row in rows if not row.path.is_file()]
     if missing:
         shown = ", ".join(missing[:3])
         found = f"{len(missing)} of {len(rows)} pictures of '{path.name}' are not there ({shown:.200})"
         raise DataMissing(found, "paths beside the table, or absolute", "--root DIR for another folder")
-    twice = [name for name, count in Counter(row.path for row in rows).items() if count > 1]
+    twice = [name for name, count in Counter((row.path, row.frame) for row in rows).items() if count > 1]
     if twice:
-        found = f"{len(twice)} pictures stand twice in '{path.name}' ({twice[0].name:.100})"
+        found = f"{len(twice)} pictures stand twice in '{path.name}' ({twice[0][0].name:.100})"
         raise UnreadableInput(found, "each picture once")
 
 

@@ -42,6 +42,7 @@ class Row:
     height: int | None = None
     mask: Path | None = None
     mask_kind: str | None = None
+    frame: int | None = None  # which picture of a clip, from 0
     operator: str | None = None  # who held the probe, as the data set names them; never a feature
 
     @property
@@ -69,7 +70,8 @@ class Problem:
     repaired: bool = False
 
     def __str__(self) -> str:
-        return f"row {self.row} ({self.path:.120}): {self.kind}: {self.what}"
+        where = f"row {self.row} ({self.path:.120})" if self.row else f"{self.path:.120}" or "the table"
+        return f"{where}: {self.kind}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,9 @@ def _is_file(path: Path) -> bool:
 
 def _twice(rows: list[Row], numbers: list[int]) -> Iterable[Problem]:
     """Second mentions of one picture."""
-    first: dict[Path, int] = {}
+    first: dict[tuple[Path, int | None], int] = {}
     for row, number in zip(rows, numbers, strict=True):
-        seen = first.setdefault(row.path, number)
+        seen = first.setdefault((row.path, row.frame), number)
         if seen != number:
             yield Problem(number, row.name, "picture listed twice", f"also in row {seen}")
 

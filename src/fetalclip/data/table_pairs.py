@@ -16,7 +16,7 @@ from fetalclip.data.manifest import Manifest, Row
 from fetalclip.data.pairs import Pair
 from fetalclip.data.table import read_folder
 from fetalclip.errors import DataMissing, InputError, UnreadableInput
-from fetalclip.io import read
+from fetalclip.io import read_at
 from fetalclip.io.source import shown
 
 _FORMAT = 1  # raise when what is read of a row changes
@@ -82,9 +82,9 @@ class TablePairs:
         from fetalclip.preprocess import prepare
 
         row = self.rows[number]
-        spacing = None if row.mm_per_pixel is None else (row.mm_per_pixel, row.mm_per_pixel)
-        try:
-            ready = prepare(read(row.path, mm_per_pixel=spacing), self.side, self._overlay)
+        try:  # the table alone tells the spacing: what a file tells besides need not be of square pixels
+            frame = read_at(row.path, row.frame).with_spacing(row.mm_per_pixel)
+            ready = prepare(frame, self.side, self._overlay)
         except InputError as error:
             # A file's name can hold a patient's: the row's number is enough.
             found = error.found.replace(shown(os.fspath(row.path)), "the picture")
@@ -112,7 +112,8 @@ def read_source(source: str | Path) -> Manifest:
 def row_facts(row: Row) -> tuple[Any, ...]:
     """All of a row that decides what is read of it; no folder, so that data may be moved."""
     known = (row.views, row.subplane, row.age_days, row.mm_per_pixel, row.machine, row.findings, row.text)
-    return (row.dataset, row.name, row.group, row.split, *known)
+    place = () if row.frame is None else (row.frame,)
+    return (row.dataset, row.name, row.group, row.split, *known, *place)
 
 
 def _size(path: Path) -> int:

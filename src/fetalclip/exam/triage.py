@@ -97,12 +97,12 @@ def urgency(exam: Exam) -> str:
 def sort_exams(exams: Sequence[Exam]) -> list[Exam]:
     """Exams that need a person first come first: by their most urgent reasons, one level after the other, most first.
 
-    Exams of equal reasons keep their order.
+    Refused ones, of which nothing is known, stand before all others. Exams of equal reasons keep their order.
     """
 
     def weight(exam: Exam) -> tuple[int, ...]:
         given = [concern.urgency for concern in exam.triage or ()]
-        return tuple(-given.count(level) for level in URGENCIES)
+        return (not exam.refused, *(-given.count(level) for level in URGENCIES))
 
     return sorted(exams, key=weight)
 

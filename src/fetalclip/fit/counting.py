@@ -156,7 +156,8 @@ def inputs_like(recipe: PretrainRecipe, rows: int, tokens: int) -> dict[str, Ten
 
 
 def _towers(recipe: PretrainRecipe, architecture: Architecture) -> Towers:
-    plain = replace(recipe, model=replace(recipe.model, recompute=False))  # which hides what is kept
+    model, optim = replace(recipe.model, recompute=False), replace(recipe.optim, compile=False)
+    plain = replace(recipe, model=model, optim=optim)  # both hide what is done and kept
     towers = Towers(DualEncoder(architecture), plain, _MIDDLE)
     lock(towers.model, recipe.model)
     return towers.train()

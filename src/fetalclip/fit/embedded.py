@@ -10,7 +10,7 @@ import numpy as np
 
 from fetalclip.encoder.engine import Array
 from fetalclip.errors import InputError
-from fetalclip.io import read
+from fetalclip.io import read_at
 
 BATCH = 32
 
@@ -21,6 +21,7 @@ def embed_paths(
     overlay: str = "mask",
     step: Callable[[int], None] = lambda done: None,
     say: Callable[[str], None] | None = None,
+    indices: Sequence[int | None] | None = None,
 ) -> tuple[Array, list[int]]:
     """Raw embeddings of pictures.
 
@@ -30,6 +31,7 @@ def embed_paths(
         overlay: what to do with burned-in text.
         step: called with the number of pictures done after each batch.
         say: told of each picture that cannot be read, which is then left out; None stops there.
+        indices: of each which picture of a clip it is, None of a still; None where there are no clips.
 
     Returns:
         (m, d) float32 and the places of those m pictures among ``paths``.
@@ -43,7 +45,7 @@ def embed_paths(
         frames = []
         for place in range(start, min(start + BATCH, len(paths))):
             try:
-                frames.append(read(paths[place]))
+                frames.append(read_at(paths[place], indices[place] if indices else None))
                 kept.append(place)
             except InputError as error:
                 if say is None:

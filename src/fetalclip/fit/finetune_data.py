@@ -67,7 +67,7 @@ class LabelledBatch:
 
 
 def prepare_squares(
-    paths: Sequence[Path],
+    places: Sequence[tuple[Path, int | None]],
     targets: Targets,
     spacings: Sequence[tuple[float, float] | None],
     shown: tuple[int, str],
@@ -76,7 +76,7 @@ def prepare_squares(
     """Read and prepare every picture.
 
     Args:
-        paths: N pictures.
+        places: N files, and of each which picture of a clip it is, None of a still.
         targets: (N,) of them.
         spacings: mm per native pixel (x, y) of each, None where unknown.
         shown: side of the squares, pixels, and what is done with burned-in text.
@@ -85,21 +85,21 @@ def prepare_squares(
     Raises:
         InputError: a picture that cannot be read.
     """
-    told = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    told = [(str(p.absolute()), p.stat().st_size, p.stat().st_mtime_ns, *_index(index)) for p, index in places]
     key = hashlib.sha256(repr((_FORMAT, shown, told, list(spacings))).encode()).hexdigest()[:16]
     file = None if cache is None else cache / f"labelled-{key}.npz"
     if file is not None and file.is_file():
         with np.load(file, allow_pickle=False) as kept:
             return Squares(kept["pictures"], targets, kept["spacings"])
 
-    def made(path: Path, spacing: tuple[float, float] | None) -> tuple[Pixels, float]:
-        ready = prepare(io.read(path, mm_per_pixel=spacing), *shown)
+    def made(place: tuple[Path, int | None], spacing: tuple[float, float] | None) -> tuple[Pixels, float]:
+        ready = prepare(io.read_at(*place).with_spacing(spacing), *shown)
         return ready.pixels, float("nan") if ready.mm_per_pixel is None else ready.mm_per_pixel[0]
 
     pairs = []
     with Progress(console=Console(stderr=True), transient=True) as progress, ThreadPoolExecutor(2) as pool:
-        bar = progress.add_task("preparing pictures", total=len(paths))
-        for pair in pool.map(made, paths, spacings):
+        bar = progress.add_task("preparing pictures", total=len(places))
+        for pair in pool.map(made, places, spacings):
             pairs.append(pair)
             progress.update(bar, advance=1)
     found = Squares(np.stack([p for p, _ in pairs]), targets, np.array([s for _, s in pairs], np.float64))
@@ -108,6 +108,10 @@ def prepare_squares(
         with replacing(file) as part:
             np.savez(part, pictures=found.pictures, spacings=found.spacings)
     return found
+
+
+def _index(index: int | None) -> tuple[int, ...]:
+    return () if index is None else (index,)
 
 
 class LabelledBatches:

@@ -102,8 +102,8 @@ def prepared_sides(table: Table, recipe: FinetuneRecipe, side: int, cache: Path)
     made = []
     for rows, stored in ((table.train, round(side * STORE)), (table.held, side)):
         spacings = [None if row.mm_per_pixel is None else (row.mm_per_pixel, row.mm_per_pixel) for row in rows]
-        paths = [row.path for row in rows]
-        made.append(prepare_squares(paths, table.targets(rows), spacings, (stored, recipe.data.overlay), cache))
+        pictures = [(row.path, row.frame) for row in rows]
+        made.append(prepare_squares(pictures, table.targets(rows), spacings, (stored, recipe.data.overlay), cache))
     return made[0], made[1]
 
 

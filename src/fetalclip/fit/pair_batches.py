@@ -55,6 +55,11 @@ class PairBatch:
     bad: list[str] = field(default_factory=list)
     taught: list[str] = field(default_factory=list)
 
+    def pinned(self) -> PairBatch:
+        """The same batch in memory that a GPU reads by itself."""
+        held = {name: getattr(self, name).pin_memory() for name in ("pictures", "seeds", "ids", "end")}
+        return replace(self, **held)
+
 
 class Draw(NamedTuple):
     """A pair, its number in the source, and the seed of all that is random about this draw of it."""
@@ -105,6 +110,10 @@ class PairBatches(Dataset[list[PairBatch]]):
 
     def stream(self, first: int, workers: int) -> Iterator[list[PairBatch]]:
         """The steps of the run from the first that is still to be done, read ahead by workers."""
+        steps = self._read(first, workers)
+        return ([batch.pinned() for batch in step] for step in steps) if torch.cuda.is_available() else steps
+
+    def _read(self, first: int, workers: int) -> Iterator[list[PairBatch]]:
         numbers = range(first, len(self))
         if not workers:
             return map(self.__getitem__, numbers)

@@ -31,6 +31,7 @@ from fetalclip.fit.towers import FROM_NOTHING, build_towers, open_start
 from fetalclip.fit.watch import peak_memory_mb
 from fetalclip.models.openclip import CLIP_MEAN, CLIP_STD
 from fetalclip.models.pair import DualEncoder
+from fetalclip.models.transformer import Block
 from fetalclip.preprocess.pipeline import normalise
 
 _LITE = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)  # of the compact tower's ImageNet start: (x - 127) / 128
@@ -77,7 +78,7 @@ class Towers(nn.Module):
 
 
 def set_drops(model: DualEncoder, recipe: PretrainRecipe) -> None:
-    """Tell the towers what to leave out in training, and what to compute twice."""
+    """Tell the towers what to leave out in training, what to compute twice, and whether their blocks are compiled."""
     wanted, visual = recipe.model, model.visual
     visual.drop_path = wanted.drop_path
     if hasattr(visual, "patch_dropout"):
@@ -86,6 +87,8 @@ def set_drops(model: DualEncoder, recipe: PretrainRecipe) -> None:
         for part in tower.modules():
             if hasattr(part, "recompute"):
                 part.recompute = wanted.recompute
+            if isinstance(part, Block) and recipe.optim.compile:
+                part.compile()  # in place: names and state stay; blocks of one shape share what is compiled
 
 
 class Pretraining(Run):

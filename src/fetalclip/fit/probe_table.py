@@ -120,7 +120,8 @@ def probe_table(
     if not table.grouped:
         say("No column of patients: every picture counts as one, so pictures of one patient may stand on both sides.")
     rows = [*learn, *test]
-    x, kept = embed_paths(model, [row.path for row in rows], options.overlay, step, say)
+    paths, indices = [row.path for row in rows], [row.frame for row in rows]
+    x, kept = embed_paths(model, paths, options.overlay, step, say, indices)
     kept_rows = [rows[i] for i in kept]
     if not any(i < len(learn) for i in kept):
         raise UnreadableInput(f"none of {len(learn)} pictures could be read", "pictures to learn from")

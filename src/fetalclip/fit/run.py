@@ -230,10 +230,11 @@ class Run(ABC):
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
         self.optimiser.zero_grad(set_to_none=True)
-        loss = float(self.backward(batch).detach())
+        found = self.backward(batch).detach()
+        norm = self.accelerator.clip_grad_norm_(self.trained(), self._recipe.optim.clip)
+        loss = float(found)  # here a GPU is waited for, once a step: both numbers are there
         if not math.isfinite(loss):
             raise self._broken("a loss", number)
-        norm = self.accelerator.clip_grad_norm_(self.trained(), self._recipe.optim.clip)
         self.norm = math.nan if norm is None else float(norm)
         if not math.isfinite(self.norm) and self.accelerator.scaler is None:  # a scaler leaves such a step out itself
             raise self._broken("a gradient", number)

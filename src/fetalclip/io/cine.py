@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fetalclip.errors import UnreadableInput, UsageError
-from fetalclip.frame import Cine, Shot
+from fetalclip.frame import Cine, Frame, Shot
 from fetalclip.io.formats import HEAD, READABLE_CLIP, describe, sniff, sniff_clip
 from fetalclip.io.source import check_regular, name_of, refusal, shown
 from fetalclip.io.stills import as_spacing, read, read_size
@@ -53,6 +53,26 @@ def read_cine(source: Clip, mm_per_pixel: float | tuple[float, float] | None = N
         return read_clip(lambda: _begin(source), name, label, spacing)
     found = _animation(source, name, label, form) if form in ("APNG", "WEBP") else _video(source, name, label, form)
     return replace(found, mm_per_pixel=spacing, shots=_spaced(found, spacing))
+
+
+def read_at(source: Clip, index: int | None = None) -> Frame:
+    """A still picture, or one picture of a clip, as a table names it.
+
+    Args:
+        source: a path, or the bytes of a file.
+        index: place of the picture in the clip, from 0; None of a still. In a DICOM file it is decoded without those
+            before it; any other clip is gone through up to it.
+
+    Raises:
+        UnreadableInput, InputTooLarge, UsageError: as `read` and `read_cine`; the clip has no such picture.
+    """
+    if index is None:
+        return read(source)
+    if (begin := dicom_clip(source)) is None:
+        return read_cine(source).at(index).frame
+    from fetalclip.io.dicom.read import read_picture
+
+    return read_picture(begin[0], begin[1], begin[2], index)
 
 
 def is_clip(source: Clip) -> bool:

@@ -59,7 +59,8 @@ def inspect(
         ``warnings``, of a video ``rotation`` (degrees clockwise that were turned), and its ``format`` and ``mode`` are
         container and codec with pixel format. A DICOM file has besides ``sop_class``, ``transfer_syntax``, ``regions``
         (ultrasound regions: box, format, data, units, mm per pixel), ``burned_in`` (what its header says of text in the
-        picture: True, False or None), ``warnings``, and ``identifier_values`` for who asks.
+        picture: True, False or None), ``age`` (days and source, known without the picture, or None), ``warnings``, and
+        ``identifier_values`` for who asks.
 
     Raises:
         UsageError: ``path`` or ``mm_per_pixel`` is of the wrong kind.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fetalclip.overlay.marks import lone_light, text_blocks, text_words
+from fetalclip.overlay.marks import letter_blocks, lone_peaks, white_words
 from fetalclip.overlay.raster import Box, Gray, Mask, Real, boxes, cut, grown, opened
 
-_SMALLEST = 120  # pixels of the shorter side of a copy: in smaller ones bone and speckle look like letters
-_COPIES = 4
-_NEAR = 7  # pixels, odd: boxes nearer than this are one
+SMALLEST = 120  # pixels of the shorter side of a copy: in smaller ones bone and speckle look like letters
+COPIES = 4
+NEAR = 7  # pixels, odd: boxes nearer than this are one
 # How far ink outshines its surroundings, how light it is, by how much the ink of one word differs: grey levels.
 _INKS = ((50, 100, 10), (70, 110, 14))
 _SHARE = 0.45  # of the ink of a word that is flat; the rest is the soft edge of the letters
@@ -30,11 +30,22 @@ def find_text(gray: Gray) -> list[Box]:
     """
     found = np.zeros(gray.shape, dtype=bool)
     for step, copy in enumerate(_halves(gray)):
-        sharp = copy - opened(copy, 5)
-        for box in [*text_words(copy, sharp), *text_blocks(lone_light(copy)), *_flat_words(copy, sharp)]:
+        for box in text_in(copy):
             y0, x0, y1, x1 = (edge << step for edge in box)
             found[cut((y0, x0, y1, x1))] = True
-    return boxes(grown(found, _NEAR)) if found.any() else []
+    return boxes(grown(found, NEAR)) if found.any() else []
+
+
+def text_in(copy: Real, blocks: bool = True) -> list[Box]:
+    """Boxes around what looks like letters of the size the finders are made for, in one copy; they may reach beyond it.
+
+    Args:
+        copy: float32 (h, w), a picture, a half of it, or a part of either.
+        blocks: look for lines of small letters too; in halves of a picture bone is taken for them.
+    """
+    sharp = copy - opened(copy, 5)
+    lines = letter_blocks(lone_peaks(copy)) if blocks else []
+    return [*white_words(copy, sharp), *lines, *_flat_words(copy, sharp)]
 
 
 def _flat_words(g: Real, sharp: Real) -> list[Box]:
@@ -68,7 +79,7 @@ def _halves(gray: Gray) -> list[Real]:
     """The picture and its halves, float32, as long as letters could be seen."""
     copies: list[Real] = []
     copy = gray.astype(np.float32)
-    while min(copy.shape) >= _SMALLEST and len(copies) < _COPIES:
+    while min(copy.shape) >= SMALLEST and len(copies) < COPIES:
         copies.append(copy)
         height, width = (side // 2 * 2 for side in copy.shape)
         tall = copy[0:height:2] + copy[1:height:2]

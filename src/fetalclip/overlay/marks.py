@@ -37,13 +37,13 @@ def find(g: Real) -> tuple[Mask, Mask]:
     if min(g.shape) < _LEAST:
         return marks, _sector(solid)
     sharp = g - solid  # thin bright marks
-    lone = lone_light(g)
+    lone = lone_peaks(g)
     dense = _density(lone > 30)
     edge = [*_bars(g), *_rulers(g)]
     for box in edge:
         solid[cut(box)] = 0
     sector = _sector(solid)
-    for box in [*edge, *_corner(lone), *_logo(lone > 30, dense), *text_words(g, sharp), *text_blocks(lone)]:
+    for box in [*edge, *_corner(lone), *_logo(lone > 30, dense), *white_words(g, sharp), *letter_blocks(lone)]:
         marks[cut(box)] = True
     outside = (g > _BLACK) & ~grown(sector, 5) & ~marks
     for y0, x0, y1, x1 in boxes(grown(outside, 3)):
@@ -149,7 +149,7 @@ def _marker(part: Real, x: int) -> list[Box]:
 # ---------------------------------------------------------------- text
 
 
-def lone_light(g: Real) -> Real:
+def lone_peaks(g: Real) -> Real:
     """How far each pixel outshines both sides along x within 3 px, (h, w); large on thin strokes."""
     left = np.minimum(moved(g, 0, 2), moved(g, 0, 3))
     right = np.minimum(moved(g, 0, -2), moved(g, 0, -3))
@@ -217,7 +217,7 @@ def _lonely(dense: Real, box: Box) -> bool:
     return bool((ring > 0.07).mean() < 0.14)
 
 
-def text_blocks(lone: Real) -> list[Box]:
+def letter_blocks(lone: Real) -> list[Box]:
     """Lines of small letters anywhere: wide places filled with steep narrow peaks."""
     found = []
     for y0, x0, y1, x1 in boxes(_density(lone > 50) > 0.15):
@@ -227,7 +227,7 @@ def text_blocks(lone: Real) -> list[Box]:
     return found
 
 
-def text_words(g: Real, sharp: Real) -> list[Box]:
+def white_words(g: Real, sharp: Real) -> list[Box]:
     """Words or letters written onto the picture: saturated, thin, of one height, with nothing thin around."""
     ink = (sharp > 80) & (g > 170)
     if not ink.any():

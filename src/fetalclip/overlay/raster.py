@@ -79,6 +79,11 @@ def opened(g: Real, size: int) -> Real:
     return np.array(_extreme(_extreme(g, size, False), size, True), dtype=np.float32)
 
 
+def opened_gray(g: Gray, size: int) -> Gray:
+    """`opened` of a uint8 picture; several times as fast."""
+    return np.asarray(_extreme(_extreme(g, size, False), size, True), dtype=np.uint8)
+
+
 def grown(mask: Mask, size: int) -> Mask:
     """Mask dilated by a square window."""
     return np.asarray(_extreme(mask, size, True), dtype=bool)

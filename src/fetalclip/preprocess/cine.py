@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fetalclip.frame import Cine
+from fetalclip.frame import Cine, Frame
 from fetalclip.overlay import Overlay
 from fetalclip.overlay.motion import find_motion
 from fetalclip.preprocess.pipeline import Prepared, check_overlay, prepare
@@ -25,6 +25,7 @@ class PreparedCine:
         count: pictures of the clip that could be decoded.
         warnings: what the user should know.
         overlay: marks and sector, for every picture of the clip.
+        middle: the middle one of the pictures as the clip has it.
     """
 
     pictures: tuple[Prepared, ...]
@@ -33,6 +34,7 @@ class PreparedCine:
     count: int
     warnings: tuple[str, ...]
     overlay: Overlay
+    middle: Frame
 
 
 def prepare_cine(
@@ -55,18 +57,22 @@ def prepare_cine(
     """
     check_overlay(overlay)
     motion = find_motion(cine)
-    picked = set(spread(motion.pictures, most))
+    picked = spread(motion.pictures, most)
+    wanted, half = set(picked), picked[len(picked) // 2]
     found = None if overlay == "keep" else motion.overlay
-    ready, indices, seconds = [], [], []
+    ready, indices, seconds, middle = [], [], [], None
     for shot in cine:
-        if shot.index in picked:
+        if shot.index in wanted:
+            middle = shot.frame if middle is None or shot.index <= half else middle
             ready.append(prepare(shot.frame, size, overlay, colour, found))
             indices.append(shot.index)
             seconds.append(shot.seconds)
         if len(ready) == len(picked):
             break
     said = [*cine.warnings, *(motion.warnings if found else ()), *ready[0].warnings]
-    return PreparedCine(tuple(ready), tuple(indices), tuple(seconds), motion.pictures, tuple(said), motion.overlay)
+    assert middle is not None  # `find_motion` has seen one
+    places, times = tuple(indices), tuple(seconds)
+    return PreparedCine(tuple(ready), places, times, motion.pictures, tuple(said), motion.overlay, middle)
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -14,12 +14,12 @@ from fetalclip.result import Check, Exam, PictureQuality, View
 
 def order(exams: Sequence[Exam]) -> str:
     """The exams in the order in which they need a person; nothing of one exam, or where nobody asked."""
-    if len(exams) < 2 or all(exam.triage is None for exam in exams):
+    if len(exams) < 2 or all(exam.triage is None and not exam.refused for exam in exams):
         return ""
     number = {id(exam): place for place, exam in enumerate(exams, 1)}
     rows = "".join(
-        f'<li class="{urgency(exam) or "none"}"><a href="#exam-{number[id(exam)]}">'
-        f"{safe(text.file_name(exam.path)) or 'exam'}</a> {safe(exam_text.most_urgent(exam))}</li>\n"
+        f'<li class="{"now" if exam.refused else urgency(exam) or "none"}"><a href="#exam-{number[id(exam)]}">'
+        f"{safe(text.exam_name(exam, short=True)) or 'exam'}</a> {safe(exam_text.most_urgent(exam))}</li>\n"
         for exam in sort_exams(exams)
     )
     return f'<section>\n<h2>Needs a person first</h2>\n<ol class="triage">\n{rows}</ol>\n</section>\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fetalclip.exam import sort_exams
-from fetalclip.report.text import file_name, percent, printable, sentence
+from fetalclip.report.text import exam_name, file_name, percent, sentence
 from fetalclip.result import Check, Exam, PictureQuality, View
 
 _MISSING = {True: "missing", False: "not seen (not needed)"}
@@ -35,12 +35,14 @@ def order(exams: Sequence[Exam]) -> list[str]:
     """Exams, those that need a person first on top, each with its most urgent reason."""
     told = ["exams in the order in which they need a person:"]
     for number, exam in enumerate(sort_exams(exams), 1):
-        told.append(f"  {number}. {printable(exam.path)}: {most_urgent(exam)}")
+        told.append(f"  {number}. {exam_name(exam)}: {most_urgent(exam)}")
     return told
 
 
 def most_urgent(exam: Exam) -> str:
     """The first reason of an exam and how many are left, such as "now: HC below the 3rd centile (and 2 more)"."""
+    if exam.refused:
+        return sentence(exam.refused)
     if not exam.triage:
         return "nothing to look at"
     first, rest = exam.triage[0], len(exam.triage) - 1

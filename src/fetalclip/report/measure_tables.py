@@ -66,10 +66,15 @@ def _exam(exam: Exam, number: int, small: Mapping[str, Thumbnail]) -> str:
     taken = [*exam.measures, *([exam.efw] if exam.efw is not None else [])]
     told = [*map(text.sentence, exam.warnings), *text.limits(taken)]
     warnings = "".join(f"<li><b>Warning:</b> {safe(warning)}</li>" for warning in told)
+    head = f'<h3 id="exam-{number}">{safe(text.exam_name(exam, short=True)) or f"Exam {number}"}</h3>'
+    if exam.refused:
+        listed = f'<ul class="warnings">{warnings}</ul>'
+        return "\n".join(['<article class="exam">', head, "<p>Refused.</p>", listed, "</article>\n"])
     pieces = [
         '<article class="exam">',
-        f'<h3 id="exam-{number}">{safe(text.file_name(exam.path)) or f"Exam {number}"}</h3>',
+        head,
         exam_tables.triage(exam),
+        "" if exam.age is None else f"<p>Age known without the pictures: {safe(text.known_age(exam.age))}.</p>",
         f"<p>Pictures by plane: {safe(shows) or 'none named'}.</p>",
         exam_tables.views(exam, small),
         _table(taken) if taken else "<p>Nothing was measured.</p>",

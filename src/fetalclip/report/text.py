@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
 
-from fetalclip.clinical.age import age_text
+from fetalclip.clinical.age import HEADER_SOURCES, IndependentAge, age_text
 from fetalclip.result import NOT_A_HEAD, NOT_FOUR_CHAMBERS, AgeEstimate, Analysis, Exam, Measurement, PlaneScores
 
 WITH_SPREAD, MODEL_ALONE, MEASURE_ALONE = "with the spread of healthy heads", "the model alone", "the measure alone"
@@ -137,12 +137,22 @@ def between(one: Measurement) -> str:
     return " to ".join(f"{bound:.{0 if one.unit == 'g' else 1}f}" for bound in (one.low, one.high))
 
 
+def known_age(found: IndependentAge) -> str:
+    """An age known without the pictures and its source, such as "20w3d, DICOM LMP"."""
+    return f"{age_text(found.days)}, {found.source}"
+
+
 def centile(one: Measurement) -> str:
-    """The centile and its chart, such as "42nd centile (WHO 2017 V3)"; empty where there is none."""
+    """The centile and its chart, such as "42nd centile (WHO 2017 V3)"; empty where there is none.
+
+    An age that nobody gave, but a header, is told: "42nd centile (WHO 2017 V3; 20w3d, DICOM LMP)".
+    """
     found = one.centile_value
     if one.value is None or found is None or not math.isfinite(found):
         return ""
-    chart = f" ({sentence(one.reference)})" if one.reference else ""
+    by = known_age(one.age) if one.age is not None and one.age.source in HEADER_SOURCES else ""
+    words = "; ".join(filter(None, (sentence(one.reference or ""), by)))
+    chart = f" ({words})" if words else ""
     if not 1 <= found <= 99:
         return f"{'below the 1st' if found < 1 else 'above the 99th'} centile{chart}"
     whole = round(found)
@@ -224,11 +234,21 @@ def finding(analysis: Analysis) -> str:
     return "; ".join([first + (f", {sub}" if (sub := subplane(analysis)) else ""), *more])
 
 
+def exam_name(found: Exam, short: bool = False) -> str:
+    """An exam by its folder, of which ``short`` takes the last part, and by which of its exams it is."""
+    folder = file_name(found.path) if short else printable(found.path)
+    return ", ".join(filter(None, (folder, found.part)))
+
+
 def exam(found: Exam) -> list[str]:
-    """An exam in lines of words: what it shows, measures, ratios, weight, warnings."""
+    """An exam in lines of words: what it shows, age, measures, ratios, weight, warnings."""
+    name = f"exam {exam_name(found) or 'without a name'}"
+    if found.refused:
+        return [f"{name}: refused", *(f"warning: {sentence(warning)}" for warning in found.warnings)]
     shows = ", ".join(f"{plane_name(plane)} {count}" for plane, count in found.coverage.items())
     taken = [*found.measures, *([found.efw] if found.efw else [])]
-    told = [f"exam {printable(found.path) or 'without a name'}: {shows or 'no plane named'}"]
+    told = [f"{name}: {shows or 'no plane named'}"]
+    told += [] if found.age is None else [f"age known without the pictures: {known_age(found.age)}"]
     sizes = [one for one in found.measures if one.unit]
     ratios = [one for one in found.measures if not one.unit]
     told += ["; ".join(words) for words in (measures(sizes), measures(ratios)) if words]

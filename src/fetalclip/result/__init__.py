@@ -18,7 +18,7 @@ from fetalclip.result.analysis import (
 )
 from fetalclip.result.attribution import EXPLAIN_SCHEMA, Attribution
 from fetalclip.result.biometry import Measurement, Segmentation
-from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, View
+from fetalclip.result.exam import EXAM_SCHEMA, URGENCIES, Concern, Exam, Study, View
 from fetalclip.result.heart import NOT_FOUR_CHAMBERS, Finding, HeartScore, KeyFrame
 from fetalclip.result.probe import ProbeAnswer
 from fetalclip.result.quality import CANNOT_TELL, FAIL, PASS, Check, PictureQuality
@@ -51,5 +51,6 @@ __all__ = [
     "ProbeAnswer",
     "Provenance",
     "Segmentation",
+    "Study",
     "View",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fetalclip.clinical.age import EstimatedAge
+from fetalclip.clinical.age import EstimatedAge, IndependentAge
 from fetalclip.result.biometry import Measurement
 from fetalclip.result.heart import HeartScore
 from fetalclip.result.probe import ProbeAnswer
@@ -134,7 +134,7 @@ class InputInfo:
     """What was read: path as given, kind, size, spacing. Sizes are None when the file could not be read.
 
     ``best_frame`` is the one that shows a clip's plane best: sub-plane, age, measures and quality are of it. It is None
-    of a still, and of a clip whose plane is not certain.
+    of a still, and of a clip whose plane is not certain. ``age`` is what the file itself tells without its picture.
     """
 
     path: str
@@ -144,6 +144,7 @@ class InputInfo:
     frames: int | None = None
     mm_per_pixel: tuple[float, float] | None = None
     best_frame: ClipFrame | None = None
+    age: IndependentAge | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -156,6 +157,7 @@ class InputInfo:
             "frames": self.frames,
             "mm_per_pixel": spacing,
             "best_frame": None if self.best_frame is None else self.best_frame.to_dict(),
+            "age": None if self.age is None else self.age.to_dict(),
         }
 
 

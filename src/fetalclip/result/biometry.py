@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.clinical import growth
-from fetalclip.clinical.age import IndependentAge, age_text, independent
+from fetalclip.clinical.age import HEADER_SOURCES, IndependentAge, age_text, independent
 from fetalclip.errors import BadValue, NoCalibration
+
+_NO_CENTILE = "no centile: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,7 @@ class Measurement:
         source: the head that drew the mask.
         note: why it was refused, or what limits it.
         centile_value, reference: a centile and its chart, only where the age was known without the picture.
+        age: that age, of a measure that was compared with a chart or could not be.
         drawing: what to draw over the picture, in its pixels (x, y): the closed outline of an ellipse, or the two ends
             of a caliper.
     """
@@ -74,6 +77,7 @@ class Measurement:
     centile_value: float | None = None
     reference: str | None = None
     drawing: tuple[tuple[float, float], ...] = ()
+    age: IndependentAge | None = None
 
     @property
     def mm(self) -> float | None:
@@ -107,19 +111,27 @@ class Measurement:
         """
         age = independent(ga)
         growth.check_name(chart)
-        if self.value is None:
-            return self
+        plain = self.without_centile()
+        if plain.value is None:
+            return plain
+        plain = replace(plain, age=age)
         try:
-            found, on = growth.centile_as_taken(self._size(), age, chart, sex)
+            found, on = growth.centile_as_taken(plain._size(), age, chart, sex)
         except (BadValue, NoCalibration) as error:
-            return self._noted(f"no centile: {error.found}")
+            return plain._noted(f"{_NO_CENTILE}{error.found}")
         if found is not None:
-            return replace(self, centile_value=found, reference=on.reference)
+            return replace(plain, centile_value=found, reference=on.reference)
         median = on.size(age.days)
         if median is None:
-            return self._noted(f"no centile: {age_text(age.days)} is outside {on.name} ({on.span})")
-        edge = "below the lowest" if self.value < median else "above the highest"
-        return self._noted(f"no centile: {edge} of {on.name}")
+            return plain._noted(f"{_NO_CENTILE}{age_text(age.days)} is outside {on.name} ({on.span})")
+        edge = "below the lowest" if plain.value < median else "above the highest"
+        by = f" at {age_text(age.days)} ({age.source})" if age.source in HEADER_SOURCES else ""  # nobody gave it
+        return plain._noted(f"{_NO_CENTILE}{edge} of {on.name}{by}")
+
+    def without_centile(self) -> Measurement:
+        """The measure as it was before any age was known."""
+        parts = [part for part in self.note.split("; ") if not part.startswith(_NO_CENTILE)]
+        return replace(self, centile_value=None, reference=None, age=None, note="; ".join(parts))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: ``value`` in ``unit``; ``mm`` is the same number or None."""
@@ -135,6 +147,7 @@ class Measurement:
             "unit": self.unit,
             "value": _places(self.value),
             "note": self.note,
+            "age": None if self.age is None else self.age.to_dict(),
         }
 
     def _size(self) -> growth.Size:

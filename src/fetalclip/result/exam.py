@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.result.analysis import ClipFrame
 from fetalclip.result.biometry import Measurement
 from fetalclip.result.quality import PictureQuality
@@ -85,6 +86,28 @@ class Concern:
 
 
 @dataclass(frozen=True)
+class Study:
+    """Which DICOM study an exam is, told by what a secret key makes of its UIDs and never by themselves.
+
+    Attributes:
+        key, patient: of the study and of who is in it; empty where the headers do not tell.
+        series: its series, in the order in which they are met.
+        part: which exam of its folder it is, such as ``study 1 of 2`` or ``rest``; empty of the only one.
+        days: path of a file to the days from the first scan of the exam to its own, where the header tells.
+        refused: why its files are no one exam; empty where they are.
+        warnings: what else the headers say.
+    """
+
+    key: str = ""
+    patient: str = ""
+    series: tuple[str, ...] = ()
+    part: str = ""
+    days: Mapping[str, int] = field(default_factory=dict)
+    refused: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Exam:
     """The measures of one exam: each structure from the picture that shows its plane best.
 
@@ -97,6 +120,8 @@ class Exam:
         quality: of each picture that was checked; None where nothing was asked.
         triage: what needs a person, the most urgent first; None where nothing was asked.
         views: the standard views, seen or not; None where nothing was asked.
+        age: known without the pictures; None where nobody knows it.
+        study: of DICOM files, which study it is; None where no header tells.
     """
 
     path: str
@@ -107,6 +132,8 @@ class Exam:
     quality: tuple[PictureQuality, ...] | None = None
     triage: tuple[Concern, ...] | None = None
     views: tuple[View, ...] | None = None
+    age: IndependentAge | None = None
+    study: Study | None = None
 
     def __getitem__(self, name: str) -> Measurement:
         """The measure or ratio of that name.
@@ -120,18 +147,34 @@ class Exam:
         raise KeyError(name)
 
     @property
+    def part(self) -> str:
+        """Which exam of its folder it is; empty of the only one."""
+        return "" if self.study is None else self.study.part
+
+    @property
+    def refused(self) -> str:
+        """Why nothing is said of its files together; empty of any other exam."""
+        return "" if self.study is None else self.study.refused
+
+    @property
     def missing(self) -> tuple[View, ...]:
         """The needed views that no picture shows."""
         return tuple(view for view in self.views or () if view.needed and not view.seen)
 
     def to_dict(self) -> dict[str, Any]:
-        """One JSON object of schema ``fetalclip.exam/1``."""
+        """One JSON object of schema ``fetalclip.exam/1``; of a refused exam all that was not said is None."""
+        study, said = self.study or Study(), not self.refused
         return {
             "schema": EXAM_SCHEMA,
             "path": self.path,
-            "measures": [one.to_dict() for one in self.measures],
+            "part": study.part or None,
+            "study": study.key or None,
+            "series": list(study.series) or None,
+            "patient": study.patient or None,
+            "age": None if self.age is None else self.age.to_dict(),
+            "measures": [one.to_dict() for one in self.measures] if said else None,
             "efw": None if self.efw is None else self.efw.to_dict(),
-            "coverage": self._covered(),
+            "coverage": self._covered() if said else None,
             "quality": None if self.quality is None else [one.to_dict() for one in self.quality],
             "triage": None if self.triage is None else [one.to_dict() for one in self.triage],
             "warnings": list(self.warnings),

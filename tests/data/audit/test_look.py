@@ -73,3 +73,16 @@ def test_a_mark_is_named_by_its_shape_and_place(box, mark):
 
 def test_no_marks():
     assert marks_of(np.zeros((50, 60), dtype=bool)) == ()
+
+
+def test_a_picture_of_a_clip(tmp_path, dicoms):
+    pictures = dicoms.pattern(3, 48, 64)
+    (tmp_path / "jane").write_bytes(dicoms.build(pictures))
+    Image.fromarray(pictures[2]).save(tmp_path / "b.png")
+    found = look(tmp_path / "jane", 2)
+    assert found.pixels == look(tmp_path / "b.png").pixels
+    assert (found.width, found.height, found.size) == (64, 48, (tmp_path / "jane").stat().st_size)
+    whole, beyond = look_all([tmp_path / "jane"] * 2, 1, [None, 9])
+    assert "clip of 3 pictures" in whole.error
+    assert "no picture 9" in beyond.error
+    assert "jane" not in whole.error + beyond.error

@@ -20,8 +20,9 @@ import pytest
 from PIL import Image
 
 from fetalclip.errors import InputTooLarge, UnreadableInput
-from fetalclip.io import inspect, is_clip, read, read_cine, read_size
+from fetalclip.io import inspect, is_clip, read, read_at, read_cine, read_size
 from fetalclip.io.dicom import header, shape
+from fetalclip.io.dicom import read as reader
 from fetalclip.io.dicom.syntaxes import CLASSES
 
 from .conftest import CAPTURE, SECRET, build, pattern, region
@@ -173,6 +174,32 @@ def test_signed_samples() -> None:
 def test_the_first_picture_sets_the_tones_of_a_clip() -> None:
     pixels = np.stack([np.full((4, 4), 2000, np.uint16), np.full((4, 4), 1000, np.uint16)])
     assert [shot.frame.pixels[0, 0] for shot in read_cine(build(pixels))] == [255, 128]
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_one_picture_of_a_clip_is_that_of_the_whole(syntax: str, deep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = build(pattern(6, 48, 64, deep=deep), syntax)
+    expected = [shot.frame for shot in read_cine(data)]
+    decoded = []
+    decode = reader.decode
+    monkeypatch.setattr(reader, "decode", lambda *words: (decoded.append(1), decode(*words))[1])
+    for index in (0, 4):
+        found = read_at(data, index)
+        assert np.array_equal(found.pixels, expected[index].pixels)
+        assert found.mm_per_pixel == expected[index].mm_per_pixel
+    assert len(decoded) == (3 if deep else 2)  # the first settles the greys of a deep one
+
+
+def test_a_picture_that_is_not_in_the_clip() -> None:
+    data = build(pattern(3, 48, 64))
+    with pytest.raises(UnreadableInput, match="no picture 3"):
+        read_at(data, 3)
+    with pytest.raises(UnreadableInput, match="no picture 2"):
+        read_at(data[: -48 * 64], 2)
+    with pytest.raises(UnreadableInput, match="not a clip"):
+        read_at(build(pattern(48, 64)), 0)
+    assert np.array_equal(read_at(build(pattern(48, 64))).pixels, pattern(48, 64))
 
 
 def jpegs(pixels: np.ndarray, form: str = "JPEG", **options: Any) -> list[bytes]:

@@ -66,11 +66,13 @@ def _file_leaks(rows: Sequence[Row]) -> list[Leak]:
         except (OSError, ValueError):
             continue
     same: dict[str, list[int]] = defaultdict(list)
+    digests: dict[Path, str] = {}  # pictures of a clip are of one file
     for places in lengths.values():
         if len({rows[i].split for i in places} - {""}) < 2:
             continue
         for i in places:
-            digest = _digest(rows[i].path)
+            path = rows[i].path
+            digest = digests.get(path) or digests.setdefault(path, _digest(path))
             if digest:
                 same[digest].append(i)
     return crossing("file", rows, same.values())

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from fetalclip.errors import FetalclipError
 from fetalclip.frame import Frame, Pixels
-from fetalclip.io import read
+from fetalclip.io import read, read_at
 from fetalclip.io.source import load, shown
 from fetalclip.overlay import find_overlay, mask_overlay, overlay_only
 from fetalclip.overlay.raster import Mask, boxes
@@ -75,20 +75,28 @@ class Look:
         return np.asarray(inner.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def look(path: Path) -> Look:
-    """Read and measure one file; what goes wrong is in ``error``."""
+def look(path: Path, index: int | None = None) -> Look:
+    """Read and measure one file, or one picture of a clip; what goes wrong is in ``error``."""
     try:
-        source = load(path)
-        frame = read(source.data)
+        if index is None:
+            source = load(path)
+            size, file = len(source.data), sha256(source.data).hexdigest()
+            frame = read(source.data)
+        else:  # a clip may be larger than memory
+            frame = read_at(path, index)
+            with path.open("rb") as stream:
+                size, file = os.fstat(stream.fileno()).st_size, file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        return Look(error=f"the file cannot be read ({error.strerror})")
     except FetalclipError as error:
-        return Look(error=str(error).replace(shown(str(path)), "the file").replace(path.name, "the file"))
+        return Look(error=str(error).replace(shown(str(path)), "the file"))
     gray = frame.gray
     found = find_overlay(gray)
     seen = sha256(f"{gray.shape[0]}x{gray.shape[1]}:".encode())
     seen.update(gray.tobytes())
     return Look(
-        size=len(source.data),
-        file=sha256(source.data).hexdigest(),
+        size=size,
+        file=file,
         pixels=seen.hexdigest(),
         width=frame.width,
         height=frame.height,
@@ -104,20 +112,24 @@ def clean(frame: Frame) -> Frame:
     return Frame(mask_overlay(frame.gray))
 
 
-def look_all(paths: Sequence[Path], workers: int | None = None) -> Iterator[Look]:
+def look_all(
+    paths: Sequence[Path], workers: int | None = None, indices: Sequence[int | None] | None = None
+) -> Iterator[Look]:
     """Looks in the order of the paths.
 
     Args:
         paths: files.
         workers: processes; None takes one for each core.
+        indices: of each which picture of a clip it is, None of a still; None where there are no clips.
     """
+    indices = indices or [None] * len(paths)
     count = min(workers or os.cpu_count() or 1, 32)
     if count < 2 or len(paths) <= _FEW:
-        yield from map(look, paths)
+        yield from map(look, paths, indices)
         return
     # spawn: a forked child of a process that has run torch may hang
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(look, paths, chunksize=_CHUNK)
+        yield from pool.map(look, paths, indices, chunksize=_CHUNK)
 
 
 def marks_of(mask: Mask) -> tuple[Mark, ...]:

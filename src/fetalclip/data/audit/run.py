@@ -177,7 +177,7 @@ def audit(
     Returns:
         The audit. A file that cannot be read is a finding, never an error.
     """
-    looks = tuple(watch(look_all([row.path for row in rows], workers)))
+    looks = tuple(watch(look_all([row.path for row in rows], workers, [row.frame for row in rows])))
     vectors = None if embed is None else _embedded(rows, looks, embed)
     found = copies(rows, looks, vectors)
     warnings: list[str] = []

@@ -149,9 +149,9 @@ def _make(job: _Job, side: int, overlay: str) -> Made:
     from fetalclip.preprocess import prepare
 
     row = job.row
-    spacing = None if row.mm_per_pixel is None else (row.mm_per_pixel, row.mm_per_pixel)
     try:
-        ready = prepare(io.read(row.path, mm_per_pixel=spacing), side, overlay)
+        frame = io.read_at(row.path, row.frame).with_spacing(row.mm_per_pixel)
+        ready = prepare(frame, side, overlay)
         after = None if ready.mm_per_pixel is None else ready.mm_per_pixel[0]
         files = sample.encode(row, job.group, ready.pixels, after)
         sample.decode(files, side, side)  # what is written can be read

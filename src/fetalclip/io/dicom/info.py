@@ -41,6 +41,7 @@ def inspect_dicom(begin: Opener, name: str, label: str, spacing: Spacing, show: 
         "transfer_syntax": info["transfer_syntax"],
         "regions": info["regions"],
         "burned_in": info["burned_in"],
+        "age": info["age"],
         "mm_per_pixel": None if seen.mm_per_pixel is None else list(seen.mm_per_pixel),
         "identifiers": list(fields),
     }

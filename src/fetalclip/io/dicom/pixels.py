@@ -60,6 +60,12 @@ class Converter:
         if deep and any(values.get(dataset, name) for name in ("ModalityLUTSequence", "VOILUTSequence")):
             self.warnings.append("a table of grey values in the header is not applied")
 
+    @property
+    def waits(self) -> bool:
+        """Whether the first picture is still to settle the grey values of the others."""
+        plain = (self.shape.stored, self.shape.allocated, self.shape.signed) == (8, 8, False)
+        return not plain and self.shape.samples == 1 and None in (self.tones.low, self.tones.high)
+
     def __call__(self, samples: Samples, photometric: str) -> Pixels:
         """8-bit pixels, (H, W) or (H, W, 3).
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, BinaryIO
 
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import FetalclipError, UnreadableInput
 from fetalclip.frame import Cine, Frame, Pixels, Shot
 from fetalclip.io.dicom import values
+from fetalclip.io.dicom.age import age_of
 from fetalclip.io.dicom.decode import Undecodable, decode
 from fetalclip.io.dicom.header import Header, Opener, check_class, read_header
 from fetalclip.io.dicom.names import identifying
@@ -35,12 +37,14 @@ class Opened:
         header, shape: what it says.
         spacing: mm per pixel: given by the user, else of its regions, else None.
         warnings: what the user should know; grows while pictures are decoded.
+        age: known without the picture, by the header; or None.
     """
 
     header: Header
     shape: Shape
     spacing: Spacing
     warnings: list[str]
+    age: IndependentAge | None = None
 
 
 def is_moving(begin: Opener, label: str) -> bool:
@@ -74,7 +78,7 @@ def read_frame(begin: Opener, name: str, label: str, spacing: Spacing = None) ->
             f"{label} is a clip of {opened.shape.frames} pictures", "a still picture", "fetalclip.read_cine(path)"
         )
     with closing(_pictures(opened, name)) as pictures:
-        pixels = next(pictures)
+        _, pixels = next(pictures)
     return Frame(pixels, opened.spacing, name, told(opened) | {"pages": 1, "warnings": opened.warnings})
 
 
@@ -101,7 +105,7 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
     each = {"format": "DICOM", "scan": [list(box) for box in scan(opened.header.dataset)]}
 
     def shots() -> Iterator[Shot]:
-        for index, pixels in enumerate(_pictures(opened, name)):
+        for index, pixels in _pictures(opened, name):
             if index >= count:
                 return
             yield Shot(index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, dict(each)))
@@ -115,6 +119,23 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
         "fields": list(identifying(opened.header.dataset)),
     }
     return Cine(shape.width, shape.height, count, rate, shots, opened.spacing, name, info)
+
+
+def read_picture(begin: Opener, name: str, label: str, index: int) -> Frame:
+    """One picture of a file by its place, from 0, as `read_clip` would give it; those before it are not decoded.
+
+    Raises:
+        UnreadableInput, InputTooLarge: as `read_frame`; or the file has no such picture, or it is damaged.
+    """
+    opened = open_dicom(begin, label)
+    with closing(_pictures(opened, name, index)) as pictures:
+        found = dict(pictures)
+    if index not in found:
+        raise UnreadableInput(
+            f"{label} has no picture {index} that can be decoded", "a place of one of its pictures, from 0"
+        )
+    about = told(opened) | {"pages": opened.shape.frames, "warnings": opened.warnings}
+    return Frame(found[index], opened.spacing, name, about)
 
 
 def open_dicom(begin: Opener, label: str, spacing: Spacing = None) -> Opened:
@@ -133,7 +154,9 @@ def open_dicom(begin: Opener, label: str, spacing: Spacing = None) -> Opened:
     pairs = zip(spacing or (), own.mm_per_pixel or (), strict=False)
     if not all(math.isclose(given, found, rel_tol=0.01) for given, found in pairs):
         warnings.append("the millimetres per pixel that were given are not those of the file")
-    return Opened(header, shape, spacing or own.mm_per_pixel, warnings)
+    told_age = age_of(header.dataset)
+    warnings += told_age.warnings
+    return Opened(header, shape, spacing or own.mm_per_pixel, warnings, told_age.age)
 
 
 def begin_pixels(opened: Opened) -> BinaryIO:
@@ -154,6 +177,7 @@ def told(opened: Opened) -> dict[str, Any]:
         "burned_in": {"YES": True, "NO": False}.get(burned),
         "regions": [region.told() for region in regions(header.dataset)],
         "scan": [list(box) for box in scan(header.dataset)],
+        "age": None if opened.age is None else opened.age.to_dict(),
     }
 
 
@@ -164,8 +188,10 @@ def _places(file: BinaryIO, opened: Opened) -> Places:
     return places
 
 
-def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
-    """The pictures in order; one that cannot be decoded ends them with a warning, the first with an error."""
+def _pictures(opened: Opened, name: str, only: int | None = None) -> Generator[tuple[int, Pixels], None, None]:
+    """The pictures in order with their places; one that cannot be decoded ends them with a warning, the first with
+    an error. Of ``only`` one the first comes too where it settles the grey values of the clip.
+    """
     header, shape = opened.header, opened.shape
     convert = Converter(header.dataset, shape, header.syntax.little)
     for warning in convert.warnings:
@@ -173,6 +199,8 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
     with begin_pixels(opened) as file:
         places = _places(file, opened)
         for index, spans in enumerate(places.frames):
+            if only not in (None, index) and not (index == 0 and convert.waits):
+                continue
             try:
                 with values.hushed():
                     pixels = convert(
@@ -185,7 +213,7 @@ def _pictures(opened: Opened, name: str) -> Generator[Pixels, None, None]:
                     _tell(opened.warnings, f"picture {index} is damaged; it and the rest are left out")
                     return
                 raise _undecoded(error, header) from None
-            yield pixels
+            yield index, pixels
 
 
 def stored_bytes(file: BinaryIO, spans: list[Span], opened: Opened) -> bytes:
