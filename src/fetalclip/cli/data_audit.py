@@ -131,13 +131,14 @@ def _save(made: Audit, told: dict[str, Any], path: Path) -> None:
     from fetalclip.errors import FetalclipError
     from fetalclip.report.audit import audit_page, wanted
     from fetalclip.report.draw import thumbnail
+    from fetalclip.report.hidden import without_banner
 
     places = {(row.dataset, number): row for row, number in zip(made.rows, made.numbers, strict=True)}
     pictures: dict[tuple[str, int], Thumbnail] = {}
     for key in wanted(told):
         try:
             frame = io.read_at(places[key].path, places[key].frame)
-            pictures[key] = thumbnail(clean(frame), _THUMBNAIL)
+            pictures[key] = thumbnail(clean(without_banner(frame)), _THUMBNAIL)
         except FetalclipError:
             continue  # it is among the unreadable
     created = datetime.now().astimezone()

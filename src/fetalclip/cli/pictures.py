@@ -55,9 +55,13 @@ class Pictures:
 
         Args:
             analysis: what was found.
-            frame: the picture.
+            frame: the picture; of DICOM it is shown without its banner.
             heat: where its plane comes from, for the page.
         """
+        if frame is not None and self.wanted:
+            from fetalclip.report.hidden import without_banner
+
+            frame = without_banner(frame)  # once, for page and drawing
         if self.page is not None:
             self._open().add(analysis, frame=frame, attribution=heat)
         if self.drawings is not None and frame is not None:

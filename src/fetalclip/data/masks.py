@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from fetalclip.errors import UnreadableInput, UsageError
 from fetalclip.frame import Pixels
 from fetalclip.io import read, read_size
+from fetalclip.io.quiet import quiet
 
 Mask = npt.NDArray[np.bool_]
 
@@ -57,7 +58,7 @@ def structures_mask(path: str | Path, known: Mapping[int, str] = STRUCTURES) -> 
     """
     read_size(path)  # refuses what is no picture or too large
     try:
-        with Image.open(path) as image:  # the stored numbers: `read` would spread them over 0 to 255
+        with quiet(), Image.open(path) as image:  # the stored numbers: `read` would spread them over 0 to 255
             if image.mode not in ("L", "P", "I", "I;16", "1"):
                 raise UnreadableInput(f"{Path(path).name} has mode {image.mode}", "a grey or palette PNG of labels")
             labels = np.asarray(image)

@@ -11,7 +11,7 @@ from fetalclip.errors import InputTooLarge, UnreadableInput
 from fetalclip.frame import Frame, Shot
 from fetalclip.io.convert import to_pixels
 from fetalclip.io.formats import HEAD, READABLE_CLIP, webp_size
-from fetalclip.io.stills import quiet
+from fetalclip.io.quiet import quiet
 
 MAX_PIXELS = 20_000_000
 """Most pixels (width times height) of a picture of an animation."""

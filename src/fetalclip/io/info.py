@@ -12,8 +12,9 @@ from fetalclip.errors import InputError
 from fetalclip.frame import Frame
 from fetalclip.io.cine import Clip, dicom_clip, is_clip, read_cine
 from fetalclip.io.dicom.info import inspect_dicom
+from fetalclip.io.quiet import quiet
 from fetalclip.io.source import Readable, load, name_of, shown
-from fetalclip.io.stills import as_spacing, decode, quiet
+from fetalclip.io.stills import as_spacing, decode
 
 # TIFF and EXIF tags that say how pixels are stored or shown: they cannot name a person, a place or a time.
 _STRUCTURE = frozenset(

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import threading
-import warnings
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +13,7 @@ from fetalclip.errors import InputTooLarge, UnreadableInput, UsageError
 from fetalclip.frame import Frame, Pixels
 from fetalclip.io.convert import orient, to_pixels
 from fetalclip.io.formats import READABLE, tiff_pages, webp_size
+from fetalclip.io.quiet import quiet
 from fetalclip.io.source import Readable, Source, load
 
 MAX_PIXELS = 100_000_000
@@ -186,36 +183,3 @@ def _too_many(source: Source, found: str) -> InputTooLarge:
         f"at most {MAX_PIXELS // 1_000_000} megapixels",
         "crop or shrink the picture first",
     )
-
-
-_lock = threading.Lock()
-_inside: list[warnings.catch_warnings[None]] = []
-_depth = 0
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence Pillow's warnings about a file: what matters is an error of ours, the rest is noise.
-
-    The warning filters belong to the whole process, so threads that read at the same time share one change:
-    the first in sets it and the last out restores it.
-    """
-    global _depth
-    if getattr(sys.flags, "context_aware_warnings", False):  # Python 3.14: the filters belong to the thread
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-        return
-    with _lock:
-        _depth += 1
-        if _depth == 1:
-            _inside.append(warnings.catch_warnings())
-            _inside[0].__enter__()
-            warnings.simplefilter("ignore")
-    try:
-        yield
-    finally:
-        with _lock:
-            _depth -= 1
-            if _depth == 0:
-                _inside.pop().__exit__(None, None, None)

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.frame import Frame
 from fetalclip.report import heart
+from fetalclip.report.hidden import without_banner
 from fetalclip.report.measures import mark
 from fetalclip.report.text import age, limits, measures, percent, plane_name, reason, sentence, subplane
 from fetalclip.result import Analysis, Measurement
@@ -42,11 +43,11 @@ def thumbnail(frame: Frame, side: int = 320, marks: Sequence[Measurement] = ()) 
     """The frame as a JPEG whose longer side is at most ``side`` pixels; small pictures are not enlarged.
 
     Args:
-        frame: the picture.
+        frame: the picture; of DICOM, without its banner.
         side: pixels.
         marks: measures of the frame, drawn over it.
     """
-    picture = Image.fromarray(frame.pixels)
+    picture = Image.fromarray(without_banner(frame).pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     picture = mark(picture, marks, max(picture.size) / max(frame.width, frame.height))
     return encoded(picture)
@@ -66,8 +67,10 @@ def draw_analysis(frame: Frame, analysis: Analysis) -> Image.Image:
 
     Returns:
         An RGB picture as wide as the frame (at least 280 pixels) and taller by the strip; where no line of a
-        measure runs, its pixels are the frame's. The file's name is not drawn: names can hold identifiers.
+        measure runs, its pixels are the frame's, of DICOM without the banner. The file's name is not drawn: names
+        can hold identifiers.
     """
+    frame = without_banner(frame)
     headline, share, colour, second = _caption(analysis)
     width = max(frame.width, MIN_WIDTH)
     step = min(max(width // 32, 14), 64)  # pixels; size of the headline's letters

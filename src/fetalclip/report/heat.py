@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fetalclip.frame import Frame
 from fetalclip.report.draw import FAINT, INK, MIN_WIDTH, STRIP, Thumbnail, encoded, fit
+from fetalclip.report.hidden import without_banner
 from fetalclip.report.text import plane_name, sentence
 from fetalclip.result import Attribution
 from fetalclip.result.attribution import LOG_ODDS, Heat
@@ -24,11 +25,11 @@ def heated(frame: Frame, heat: Heat) -> Image.Image:
     """The frame in grey with the heat over it, RGB, as large as the frame.
 
     Args:
-        frame: the picture.
+        frame: the picture; of DICOM, without its banner.
         heat: float32 (H, W), 0 to 1; where it is 0 the pixel stays as it was.
     """
     share = (_MOST * np.clip(heat / _WARM, 0, 1))[..., None]  # (H, W, 1)
-    gray = frame.gray[..., None].astype(np.float32)
+    gray = without_banner(frame).gray[..., None].astype(np.float32)
     return Image.fromarray(np.rint(gray * (1 - share) + _colours(heat) * share).astype(np.uint8))
 
 

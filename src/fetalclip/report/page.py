@@ -14,6 +14,7 @@ from fetalclip.errors import OutputError, UsageError
 from fetalclip.frame import Frame
 from fetalclip.report.draw import thumbnail
 from fetalclip.report.heat import heat_thumbnail, score_words
+from fetalclip.report.hidden import without_banner
 from fetalclip.report.html import Entry, page
 from fetalclip.report.text import printable
 from fetalclip.result import AgeEstimate, Analysis, Attribution, Exam, InputInfo, Measurement, PlaneScores
@@ -59,7 +60,7 @@ class Report:
 
         Args:
             item: the result.
-            frame: its picture.
+            frame: its picture; of DICOM it is shown without its banner.
             attribution: of the frame, shown beside it.
 
         Raises:
@@ -69,6 +70,7 @@ class Report:
             self._exams.append(item)
             return
         item = _as_analysis(item, frame)
+        frame = None if frame is None else without_banner(frame)  # once, for both
         side = _SIDE if len(self._entries) < _MANY else _SMALL_SIDE
         small = None if frame is None else thumbnail(frame, side, item.measured)
         entry = Entry(_undrawn(item), small)

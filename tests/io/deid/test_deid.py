@@ -172,6 +172,25 @@ def test_twice_is_once_to_the_byte(still: Callable[..., Path], out: Path, tmp_pa
     assert (twice.removed, twice.replaced) == ({}, {})
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+def test_masking_twice_is_masking_once(
+    tmp_path: Path, out: Path, key: Key, sim: SimpleNamespace, planted: Any, frames: int
+) -> None:
+    from fetalclip.phantom import draw
+
+    gray, choices = draw("brain", 2).frame.gray, Choices(without_regions=True)
+    pixels = gray if frames == 1 else np.stack([gray] * frames)
+    once = deidentify(sim.put(sim.header(planted), pixels, tmp_path / "in.dcm"), out, key, choices)
+    (tmp_path / "again").mkdir()
+    twice = deidentify(out / once.place, tmp_path / "again", key, choices)
+    assert (twice.sha256, twice.place, twice.verified) == (once.sha256, once.place, False)
+    written = dcmread(out / once.place)
+    written.PatientID = "another"  # what only says that it was written by us is looked at anew
+    written.save_as(tmp_path / "other.dcm")
+    other = deidentify(tmp_path / "other.dcm", tmp_path / "again", key, choices)
+    assert other.kept < twice.kept
+
+
 def test_files_of_a_patient_belong_together(
     still: Callable[..., Path], out: Path, key: Key, other_key: Key, tmp_path: Path
 ) -> None:

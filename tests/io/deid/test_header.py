@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from fetalclip.errors import UnreadableInput
 from fetalclip.io.deid import Choices, Key
+from fetalclip.io.deid.actions import profile, rules
 from fetalclip.io.deid.header import clean
 from fetalclip.io.deid.secrets import leaves
 
@@ -124,3 +125,25 @@ def test_without_uids_there_is_no_file(key: Key, planted: Any, sim: SimpleNamesp
     del new.StudyInstanceUID
     with pytest.raises(UnreadableInput, match="StudyInstanceUID"):
         clean(new, key, Choices())
+
+
+def test_ethnic_group_is_a_characteristic_that_stays_when_asked(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    new, code = sim.header(planted), Dataset()
+    new.EthnicGroup, new.PatientSexNeutered, new.PatientState = "Group 7", "UNALTERED", planted.word("state")
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "T-F1100", "SRT", planted.word("group meaning")
+    new.EthnicGroupCodeSequence = [code]
+    kept, without = (clean(new, key, choices).dataset for choices in (Choices(patient=True), Choices()))
+    assert (kept.EthnicGroup, kept.PatientSexNeutered) == ("Group 7", "UNALTERED")
+    assert planted.words["group meaning"] not in kept.EthnicGroupCodeSequence[0].CodeMeaning
+    assert "PatientState" not in kept
+    for keyword in ("EthnicGroup", "EthnicGroupCodeSequence", "PatientSexNeutered"):
+        assert keyword not in without
+    new.EthnicGroup = f"of {planted.words['familya']}"
+    assert "EthnicGroup" not in clean(new, key, Choices(patient=True)).dataset
+
+
+def test_all_that_the_patient_option_keeps_is_kept() -> None:
+    """The code 113108 says that the option of the standard was applied: each K of its table has a rule that keeps."""
+    rows = [row["keyword"] for row in profile() if row["patient"] == "K" and not row["keyword"].startswith("Selector")]
+    actions = {keyword: rules(Choices(patient=True)).action(keyword) for keyword in rows}
+    assert {keyword for keyword, action in actions.items() if action in ("remove", "empty", "dummy")} == set()

@@ -25,7 +25,8 @@ class Choices:
 
     Attributes:
         device: keep what tells the machine (Retain Device Identity Option).
-        patient: keep age, sex, size and weight (Retain Patient Characteristics Option).
+        patient: keep what describes and does not name, as age, size, weight and ethnic group (Retain Patient
+            Characteristics Option).
         keep_text: leave text inside the ultrasound regions; such a file is not called clean.
         without_regions: also write files without ultrasound regions, with the bands around the sector blanked.
     """
@@ -72,6 +73,8 @@ def rules(choices: Choices) -> Rules:
     if choices.patient:
         _add(found, "number", keep["patient"]["numbers"])
         _add(found, "age", keep["patient"]["ages"])
+        _add(found, "text", keep["patient"]["texts"])
+        _add(found, "codes", keep["patient"]["codes"])
         terms |= keep["patient"]["terms"]
     _add(found, "term", terms)
     found.pop("", None)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fetalclip.io.deid.pixels import Form, Stored, lightness
+from fetalclip.io.dicom.regions import scan
 from fetalclip.overlay import find_overlay
 from fetalclip.overlay.letters import find_text
 from fetalclip.overlay.raster import Mask, grown
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, half open, as in `fetalclip.io.dicom.regions`."""
 
-WHOLE = 0.9
-"""Share of the picture from which on its regions tell nothing."""
-
-_TWO_D = 1
 _ROUNDS = 8  # looks at one frame, each after the last finds were blanked
 _BANDS = (0.12, 0.06)  # height above and below that is blanked without regions, share of the picture
 _MARGIN = 9  # pixels, odd
@@ -66,15 +63,11 @@ def window(dataset: Dataset, form: Form, sector: Mask | None) -> Window | None:
         form: of its pixels.
         sector: the imaged area as it is seen, bool (H, W), to be used where there are no regions.
     """
-    from fetalclip.io.dicom.regions import regions
-
-    shape = form.height, form.width
-    mask = np.zeros(shape, dtype=bool)
-    found = [region for region in regions(dataset) if region.spatial_format == _TWO_D]
-    boxes = tuple(region.box for region in found if region.box)
-    for x0, y0, x1, y1 in boxes:
-        mask[y0:y1, x0:x1] = True
-    if boxes and all(region.inside for region in found) and mask.mean() <= WHOLE:
+    boxes = scan(dataset)
+    if boxes:
+        mask = np.zeros((form.height, form.width), dtype=bool)
+        for x0, y0, x1, y1 in boxes:
+            mask[y0:y1, x0:x1] = True
         return Window(mask, boxes)
     if sector is None:
         return None

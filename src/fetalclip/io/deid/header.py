@@ -50,6 +50,7 @@ class Cleaned:
         pseudonym: of the patient.
         removed, replaced: how many elements, by keyword; ``private`` and ``unknown`` stand for those without one.
         secrets: the strings of what was removed or replaced.
+        others: strings from elsewhere in the file that must not be in it.
         made: the values this package put in.
     """
 
@@ -58,11 +59,18 @@ class Cleaned:
     removed: Counter[str] = field(default_factory=Counter)
     replaced: Counter[str] = field(default_factory=Counter)
     secrets: set[str] = field(default_factory=set, repr=False)
+    others: set[str] = field(default_factory=set, repr=False)
     made: set[str] = field(default_factory=set, repr=False)
 
 
-def clean(dataset: Dataset, key: Key, choices: Choices) -> Cleaned:
+def clean(dataset: Dataset, key: Key, choices: Choices, others: Iterable[str] = ()) -> Cleaned:
     """The clean header of a data set, which is left as it is.
+
+    Args:
+        dataset: the old header.
+        key: that makes the pseudonyms.
+        choices: what is kept.
+        others: strings from elsewhere in the file that count as removed, but where a text says them that is kept.
 
     Raises:
         UnreadableInput: it has no UID of its own, its study or its series.
@@ -73,6 +81,8 @@ def clean(dataset: Dataset, key: Key, choices: Choices) -> Cleaned:
     work = _Work(key, rules(choices), key.days(patient), Cleaned(New(), key.pseudonym(patient)))
     work.fill(dataset, work.done.dataset, 0)
     work.identify(dataset)
+    kept = [word.casefold() for word in work.texts()]
+    work.done.others = {text for text in others if not any(text.casefold() in word for word in kept)}
     work.scrub()
     return work.done
 
@@ -195,7 +205,7 @@ class _Work:
         new = self.done.dataset
         for keyword in _UIDS:
             if not _text(new, keyword):
-                raise UnreadableInput(f"the header has no {keyword}", "a picture of a study")
+                raise UnreadableInput(f"the header has no {keyword}", "a picture of a study", "export it again")
         for keyword in PATIENT:
             setattr(new, keyword, self.done.pseudonym)
         for keyword in TYPE_2:
@@ -207,7 +217,9 @@ class _Work:
         """Take out what was kept but holds a string that was removed elsewhere."""
         public = {*self.rules.public, *self.done.made}
         self.done.secrets -= public
-        _scrub(self.done.dataset, Search(self.done.secrets, public - self.texts()), self.done.removed)
+        self.done.others -= public
+        search = Search(self.done.secrets, public - self.texts(), self.done.others)
+        _scrub(self.done.dataset, search, self.done.removed)
 
     def texts(self) -> set[str]:
         """Values that were taken over as they are and could hold anything."""

@@ -107,7 +107,9 @@ def frames_of(opened: Opened, form: Form) -> Iterator[Stored]:
     """
     for index, (samples, colour) in enumerate(_decoded(opened)):
         if colour != form.colour or samples.shape != form.shape:
-            raise UnreadableInput(f"frame {index} of {opened.header.label} is not like the first", "frames of one kind")
+            raise UnreadableInput(
+                f"frame {index} of {opened.header.label} is not like the first", "frames of one kind", "copy it again"
+            )
         yield _stored(samples, opened, form)
 
 
@@ -163,6 +165,7 @@ def _decoded(opened: Opened) -> Iterator[tuple[Stored, str]]:
             raise UnreadableInput(
                 f"{header.label} tells of {shape.frames} pictures and {len(places.frames)} are there",
                 "as many as it says",
+                "copy it again",
             )
         for index, spans in enumerate(places.frames):
             try:
@@ -170,7 +173,8 @@ def _decoded(opened: Opened) -> Iterator[tuple[Stored, str]]:
             except FetalclipError:
                 raise
             except Exception:  # decoders raise what they like of a damaged stream
-                raise UnreadableInput(f"picture {index} of {header.label} cannot be decoded", "a whole file") from None
+                found = f"picture {index} of {header.label} cannot be decoded"
+                raise UnreadableInput(found, "a whole file", "copy it again") from None
             yield samples
 
 

@@ -95,13 +95,14 @@ class Search:
     Args:
         strings: what to look for.
         known: whole values that this package or the standard wrote; they are passed over.
+        others: looked for in text and header alone: they come from bytes of any kind, which can be pixels.
     """
 
-    def __init__(self, strings: Iterable[str], known: Iterable[str]) -> None:
+    def __init__(self, strings: Iterable[str], known: Iterable[str], others: Iterable[str] = ()) -> None:
         self.known = frozenset(known)
         ours = {text.casefold() for text in self.known}
         self._given = sorted(text for text in strings if text.casefold() not in ours and _tells(text))
-        folded = {text.casefold() for text in strings} - ours
+        folded = {text.casefold() for text in (*strings, *others)} - ours
         self.strings = sorted(text for text in folded if len(text) >= LEAST and not is_blank(text))
 
     def in_text(self, text: str, number: bool = False) -> bool:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 
+_PIXELS = 0x7FE00010
+
+
 @dataclass(frozen=True)
 class Checked:
     """What the check found.
@@ -70,6 +73,8 @@ def verify(path: Path, meant: Iterable[tuple[Stored, Mask]], form: Form, search:
 
 
 def _search(path: Path, dataset: Dataset, search: Search) -> None:
+    if max(dataset.keys()) != _PIXELS:
+        raise NotVerified("an element stands after the pixels", "the pixels to be the last")
     for part in (dataset.file_meta, dataset):
         for element, raw in leaves(part):
             if element is None:

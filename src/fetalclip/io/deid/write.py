@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fetalclip.errors import NotVerified, OutputError
 from fetalclip.io.deid.actions import Choices
+from fetalclip.io.deid.beyond import beyond
 from fetalclip.io.deid.blank import Box, Window, blanked, seen_sector, steady, text_boxes, window
 from fetalclip.io.deid.header import Cleaned, clean
 from fetalclip.io.deid.key import Key
@@ -20,6 +23,7 @@ from fetalclip.io.deid.secrets import Search
 from fetalclip.io.deid.source import open_source, trusting_nothing
 from fetalclip.io.deid.told import complete, known, save
 from fetalclip.io.deid.verify import Checked, verify
+from fetalclip.io.dicom import values
 from fetalclip.io.dicom.read import Opened
 from fetalclip.io.source import shown
 from fetalclip.overlay.raster import Mask, boxes
@@ -106,7 +110,8 @@ def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Writte
     with trusting_nothing(label):
         opened = open_source(source)
         form, first = form_of(opened)
-        found = window(opened.header.dataset, form, seen_sector(first, form) if choices.without_regions else None)
+        sector = _sector(opened, form, first, key) if choices.without_regions else None
+        found = window(opened.header.dataset, form, sector)
         if found is None:
             raise NotVerified(
                 f"no ultrasound region of {label} tells where the scan lies, so that nobody can say what is burned in",
@@ -114,7 +119,7 @@ def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Writte
                 "--without-regions mask, and a look at every picture",
             )
         still = found.mask & False if choices.keep_text else steady(frames_of(opened, form), form, found.mask)
-        job = _Job(opened, form, clean(opened.header.dataset, key, choices), found, choices, still)
+        job = _Job(opened, form, clean(opened.header.dataset, key, choices, beyond(opened)), found, choices, still)
         try:
             handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix=".dcm", dir=folder)
             os.close(handle)
@@ -127,6 +132,17 @@ def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Writte
             raise OutputError(f"-o {shown(str(folder))} cannot be written to ({error.strerror})") from None
 
 
+def _sector(opened: Opened, form: Form, first: Stored, key: Key) -> Mask:
+    """The imaged area as it is seen. Of what this key has written it is the whole picture: it was blanked before, and
+    what is seen of a blanked sector is a little less."""
+    told = [
+        values.text(opened.header.dataset, keyword) for keyword in ("PatientID", "StudyInstanceUID", "SOPInstanceUID")
+    ]
+    if key.made_name(told[0]) and all(map(key.made_uid, told[1:])):
+        return np.ones((form.height, form.width), dtype=bool)
+    return seen_sector(first, form)
+
+
 def _write(job: _Job, part: Path, folder: Path) -> Written:
     verified = job.window.told and not job.choices.keep_text
     new = complete(job.cleaned, job.opened.header.sop_class, job.form, job.choices, verified)
@@ -137,7 +153,7 @@ def _write(job: _Job, part: Path, folder: Path) -> Written:
             pixels.write(b"\0")
         pixels.seek(0)
         save(new, pixels, job.form, part)
-    search = Search(job.cleaned.secrets, known(new, job.cleaned, job.choices))
+    search = Search(job.cleaned.secrets, known(new, job.cleaned, job.choices), job.cleaned.others)
     checked = verify(part, job.meant(), job.form, search, job.choices.keep_text)
     digest = hashlib.sha256(part.read_bytes()).hexdigest()
     place = Path(job.cleaned.pseudonym, str(new.StudyInstanceUID), f"{new.SOPInstanceUID}.dcm")

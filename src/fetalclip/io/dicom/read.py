@@ -19,7 +19,7 @@ from fetalclip.io.dicom.header import Header, Opener, check_class, read_header
 from fetalclip.io.dicom.names import identifying
 from fetalclip.io.dicom.pixels import Converter
 from fetalclip.io.dicom.places import Places, Span, find_places, picture_bytes
-from fetalclip.io.dicom.regions import calibration, regions
+from fetalclip.io.dicom.regions import calibration, regions, scan
 from fetalclip.io.dicom.shape import MAX_DECODED, Shape, frames_told, shape_of
 from fetalclip.io.dicom.syntaxes import CLASSES, READABLE_DICOM
 
@@ -102,13 +102,13 @@ def read_clip(begin: Opener, name: str, label: str, spacing: Spacing = None) -> 
     if variable:
         _tell(warnings, "the clip has a variable rate: use the time of each picture and not its number")
 
+    each = {"format": "DICOM", "scan": [list(box) for box in scan(opened.header.dataset)]}
+
     def shots() -> Iterator[Shot]:
         for index, pixels in _pictures(opened, name):
             if index >= count:
                 return
-            yield Shot(
-                index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, {"format": "DICOM"})
-            )
+            yield Shot(index, times[index] if rate else math.nan, Frame(pixels, opened.spacing, name, dict(each)))
 
     with closing(_pictures(opened, name)) as pictures:
         next(pictures)
@@ -176,6 +176,7 @@ def told(opened: Opened) -> dict[str, Any]:
         "transfer_syntax": header.syntax.name,
         "burned_in": {"YES": True, "NO": False}.get(burned),
         "regions": [region.told() for region in regions(header.dataset)],
+        "scan": [list(box) for box in scan(header.dataset)],
         "age": None if opened.age is None else opened.age.to_dict(),
     }
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fetalclip.io.dicom.values import code, get, hushed, number, whole
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ FORMATS = {0: "none", 1: "2D", 2: "M-mode", 3: "spectrum", 4: "waveform", 5: "gr
 DATA = {0: "none", 1: "tissue", 2: "colour flow", 3: "pulsed Doppler", 4: "continuous Doppler"}
 UNITS = {0: "none", 1: "percent", 2: "dB", 3: "cm", 4: "s", 5: "Hz", 6: "dB/s", 7: "cm/s", 8: "cm2", 9: "cm2/s"}
 UNITS |= {10: "cm3", 11: "cm3/s", 12: "degrees"}
+WHOLE = 0.9
+"""Share of the picture from which on its regions do not tell where the scan lies."""
+
 _LOW_PRIORITY = 1  # bit 0 of the flags: where regions overlap, the other one is seen
 
 _MIN_MM, _MAX_MM = 0.001, 10.0  # mm per pixel that a picture of a fetus can have
@@ -108,6 +113,23 @@ def regions(dataset: Dataset) -> tuple[Region, ...]:
                 if hasattr(item, "get_item"):
                     found.append(_region(item, size))
     return tuple(found)
+
+
+def scan(dataset: Dataset) -> tuple[Box, ...]:
+    """The boxes of the 2D regions, where nothing but the scan should be seen: machines print outside them.
+
+    Empty where they do not tell: there are none, one reaches beyond the picture (it was written for another), or they
+    cover nearly the whole of it (a crop, or a machine that declares its whole screen).
+    """
+    found = [region for region in regions(dataset) if region.spatial_format == TWO_D]
+    boxes = tuple(region.box for region in found if region.box)
+    width, height = code(dataset, "Columns"), code(dataset, "Rows")
+    if not boxes or width < 1 or height < 1 or not all(region.inside for region in found):
+        return ()
+    mask = np.zeros((height, width), dtype=bool)
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = True
+    return boxes if mask.mean() <= WHOLE else ()
 
 
 def calibration(dataset: Dataset, within: Box | None = None) -> Calibration:

@@ -74,7 +74,11 @@ def shape_of(header: Header) -> Shape:
     """
     dataset, label = header.dataset, header.label
     if not header.start:
-        raise UnreadableInput(f"{label} is a DICOM object without pixels", READABLE_DICOM, "leave it out")
+        raise UnreadableInput(
+            f"{label} is a DICOM object without pixels, or it is cut off or damaged before them",
+            READABLE_DICOM,
+            "copy it again, or leave it out",
+        )
     if not header.syntax.coding:
         raise UnreadableInput(
             f"{label} is compressed in a way that is not read: {header.syntax.name}",
@@ -129,7 +133,9 @@ def _check(shape: Shape, header: Header) -> None:
         or not (shape.stored - 1 <= shape.high < shape.allocated)
     ):
         raise UnreadableInput(
-            f"{label} has {shape.stored} of {shape.allocated} bits a sample", "8, 16 or 32 bits", "export it in 8 bits"
+            f"{label} says that {shape.stored} bits of a sample of {shape.allocated} count",
+            "samples of 8, 16 or 32 bits, and not more that count",
+            "export it in 8 bits",
         )
     native = header.syntax.coding == "native"
     if native and shape.halved and (shape.width % 2 or shape.allocated != 8):

@@ -6,40 +6,16 @@ text. Nothing here raises, and nothing is said.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import math
-import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fetalclip.io.stills import quiet
+from fetalclip.io.quiet import quiet
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_inside = threading.local()
-
-
-class _Silent(logging.Filter):
-    """Lets nothing through from a thread that is reading a file of ours."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not getattr(_inside, "depth", 0)
-
-
-logging.getLogger("pydicom").addFilter(_Silent())
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Keep pydicom's warnings and log lines, which hold values of the header, from everybody."""
-    _inside.depth = getattr(_inside, "depth", 0) + 1
-    try:
-        with quiet():
-            yield
-    finally:
-        _inside.depth -= 1
+hushed = quiet
+"""Keep pydicom's warnings and log lines, which hold values of the header, from everybody."""
 
 
 def get(dataset: Dataset, keyword: str) -> Any:
