@@ -385,6 +385,27 @@ def test_the_folder_is_of_one_key(
     assert [name for name, word in planted.words.items() if word.lower().encode() in data] == []
 
 
+def test_a_uid_of_two_pictures_loses_neither(still: Callable[..., Path], out: Path, tmp_path: Path, key: Key) -> None:
+    first = still()
+    data = dcmread(first)
+    data.PixelData = bytes(255 - byte for byte in data.PixelData)
+    other = tmp_path / "other.dcm"
+    data.save_as(other)
+    with Folder(out, key, Choices()) as folder:
+        written = folder.add(first)
+        with pytest.raises(UnreadableInput, match="the UID of another file"):
+            folder.add(other)
+        assert folder.add(first).sha256 == written.sha256
+    assert hashlib.sha256((out / written.place).read_bytes()).hexdigest() == written.sha256
+    assert len(list(out.rglob("*.dcm"))) == 1
+    told = [json.loads(line) for line in (out / "audit.jsonl").read_text().splitlines()]
+    assert [(line["error"], line.get("again")) for line in told] == [
+        (None, None),
+        ("UnreadableInput", None),
+        (None, True),
+    ]
+
+
 def test_a_folder_of_something_else_is_left_alone(out: Path, key: Key) -> None:
     (out / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="other files"), Folder(out, key, Choices()):

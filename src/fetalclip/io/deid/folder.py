@@ -69,14 +69,15 @@ class Folder:
             FetalclipError: it could not be done; the log says what kind of fault it was, and of no file.
         """
         try:
-            written = deidentify(source, self.path, self._key, self._choices)
+            written = deidentify(source, self.path, self._key, self._choices, self._digests)
         except NotDicom:
             raise
         except FetalclipError as error:
             self._log({"error": type(error).__name__})
             raise
-        before = self._digests.setdefault(written.place, written.sha256)
-        self._log({"error": None, **written.to_dict(), **({"again": True} if before != written.sha256 else {})})
+        again = {"again": True} if written.place in self._digests else {}
+        self._digests[written.place] = written.sha256
+        self._log({"error": None, **written.to_dict(), **again})
         return written
 
     def _begin(self) -> None:

@@ -82,7 +82,9 @@ def form_of(opened: Opened) -> tuple[Form, Stored]:
     """
     shape, label = opened.shape, opened.header.label
     if shape.stored > 16 or (shape.samples == 3 and shape.stored != 8):
-        raise UnreadableInput(f"{label} has samples of {shape.stored} bits", "at most 16 of grey, and 8 of a colour")
+        raise UnreadableInput(
+            f"{label} has samples of {shape.stored} bits", "at most 16 of grey, and 8 of a colour", "leave it out"
+        )
     size = shape.height * shape.width * shape.samples * shape.frames * (1 if shape.stored <= 8 else 2)
     if size > MAX_BYTES:
         raise InputTooLarge(f"{label} has {size / 1e9:.1f} GB of pixels", f"at most {MAX_BYTES / 1e9:.1f} GB")

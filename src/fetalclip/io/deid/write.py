@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fetalclip.errors import NotVerified, OutputError
+from fetalclip.errors import NotVerified, OutputError, UnreadableInput
 from fetalclip.io.deid.actions import Choices
 from fetalclip.io.deid.beyond import beyond
 from fetalclip.io.deid.blank import Box, Window, blanked, seen_sector, steady, text_boxes, window
@@ -98,12 +98,22 @@ class _Job:
             yield frame, self.kept(index)
 
 
-def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Written:
+def deidentify(
+    source: Path, folder: Path, key: Key, choices: Choices, taken: Mapping[str, str] | None = None
+) -> Written:
     """De-identify one file into a folder that is there.
+
+    Args:
+        source: the file.
+        folder: where it goes, below patient and study.
+        key: makes the pseudonyms.
+        choices: what is kept.
+        taken: places of other files of this run, with their SHA-256; they are not replaced by something else.
 
     Raises:
         NotDicom: the file is of another kind.
-        InputError: it cannot be read, or the result could not be proved clean; nothing is left of it then.
+        InputError: it cannot be read, has the UID of another file, or the result could not be proved clean; nothing is
+            left of it then.
         OutputError: it cannot be written.
     """
     label = shown(str(source))
@@ -125,7 +135,7 @@ def deidentify(source: Path, folder: Path, key: Key, choices: Choices) -> Writte
             os.close(handle)
             part = Path(name)
             try:
-                return _write(job, part, folder)
+                return _write(job, part, folder, taken or {})
             finally:
                 part.unlink(missing_ok=True)
         except OSError as error:
@@ -143,7 +153,7 @@ def _sector(opened: Opened, form: Form, first: Stored, key: Key) -> Mask:
     return seen_sector(first, form)
 
 
-def _write(job: _Job, part: Path, folder: Path) -> Written:
+def _write(job: _Job, part: Path, folder: Path, taken: Mapping[str, str]) -> Written:
     verified = job.window.told and not job.choices.keep_text
     new = complete(job.cleaned, job.opened.header.sop_class, job.form, job.choices, verified)
     with tempfile.TemporaryFile(dir=folder) as pixels:
@@ -157,6 +167,9 @@ def _write(job: _Job, part: Path, folder: Path) -> Written:
     checked = verify(part, job.meant(), job.form, search, job.choices.keep_text)
     digest = hashlib.sha256(part.read_bytes()).hexdigest()
     place = Path(job.cleaned.pseudonym, str(new.StudyInstanceUID), f"{new.SOPInstanceUID}.dcm")
+    if taken.get(place.as_posix(), digest) != digest:
+        found = f"{job.opened.header.label} has the UID of another file that was written before and differs"
+        raise UnreadableInput(found, "a UID for each picture", "leave out one of them, or another -o for it")
     _put(part, folder / place)
     standing = {(x0, y0, x1, y1) for y0, x0, y1, x1 in boxes(job.steady)}
     return Written(
