@@ -234,8 +234,9 @@ class FetalCLIP(HeadAnswers):
         """
         if self._age is None:
             raise NotAvailable(no_rule(self.card), "a model whose intervals were calibrated", "fetalclip models list")
-        ready = [self.prepare(frame, overlay) for frame in _many(scans)]
-        spacings = [prompt_spacing(one) for one in ready]
+        frames = _many(scans)
+        ready = [self.prepare(frame, overlay) for frame in frames]
+        spacings = [prompt_spacing(one, frame.info) for one, frame in zip(ready, frames, strict=True)]
         images = self.encoder.images([one.pixels for one in ready])
         why = [applies(plane) for plane in self._planes(images)]
         heads = [i for i, word in enumerate(why) if not word]
@@ -269,7 +270,8 @@ class FetalCLIP(HeadAnswers):
             self._scorers[name] = AgeScorer(self.encoder, load_age_templates(name))
         scorer = self._scorers[name]
         ready = [self.prepare(frame, overlay) for frame in scans]
-        return scorer(self.encoder.images([one.pixels for one in ready]), [prompt_spacing(one) for one in ready])
+        spacings = [prompt_spacing(one, frame.info) for one, frame in zip(ready, scans, strict=True)]
+        return scorer(self.encoder.images([one.pixels for one in ready]), spacings)
 
     def explain(
         self,

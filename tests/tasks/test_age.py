@@ -184,6 +184,8 @@ def test_no_spacing_is_no_calibration_and_says_what_to_pass():
         prompt_spacing(ready(mm_per_pixel=None))
     for words in ("mm_per_pixel=", "--pixel-spacing", "--spacing-csv"):
         assert words in str(error.value)
+    with pytest.raises(NoCalibration, match="none is known: the units of its 2D tissue region are not cm"):
+        prompt_spacing(ready(mm_per_pixel=None), {"uncalibrated": "the units of its 2D tissue region are not cm"})
 
 
 @pytest.mark.parametrize(

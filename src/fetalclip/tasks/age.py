@@ -7,7 +7,7 @@ templates. ``age_rule`` turns these scores into days.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,18 +33,24 @@ _TABLES = 256  # spacings whose tables are held in memory
 _TOGETHER = 32  # spacings whose texts are encoded at once
 
 
-def prompt_spacing(prepared: Prepared) -> float:
+def prompt_spacing(prepared: Prepared, info: Mapping[str, object] | None = None) -> float:
     """Millimetres per pixel of the square the tower sees: what the prompts state.
 
     The published protocol knows one number. Where x and y differ by 2 % at most it is their geometric mean, which
     keeps areas; beyond, the head the tower sees is squeezed, and no one number describes it.
+
+    Args:
+        prepared: the picture.
+        info: of its frame; ``uncalibrated`` is why its file tells no spacing.
 
     Raises:
         NoCalibration: the spacing is not known.
         BadValue: pixels that are not square, or a square whose side no ultrasound picture of a head has.
     """
     if prepared.mm_per_pixel is None:
-        raise NoCalibration("an age needs millimetres per pixel and none is known", "the picture's own spacing", _FIX)
+        why = (info or {}).get("uncalibrated")
+        found = "an age needs millimetres per pixel and none is known" + (f": {why}" if why else "")
+        raise NoCalibration(found, "the picture's own spacing", _FIX)
     x, y = prepared.mm_per_pixel
     native = prepared.letterbox.spacing_out((x, y))
     if max(x, y) > (1 + _SQUARE) * min(x, y):

@@ -374,6 +374,13 @@ def test_limits_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shape.MAX_PIXELS == 20_000_000
 
 
+def test_why_there_is_no_spacing_comes_with_the_picture() -> None:
+    found = read(build(pattern(48, 64), regions=[region(PhysicalUnitsXDirection=4)]))
+    assert found.mm_per_pixel is None
+    assert found.info["uncalibrated"] == "the units of its 2D tissue region are not cm"
+    assert read(build(pattern(48, 64))).info["uncalibrated"] == ""
+
+
 def _below(depth: int, call: Callable[[], object]) -> None:
     if depth:
         _below(depth - 1, call)

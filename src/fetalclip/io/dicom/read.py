@@ -177,6 +177,7 @@ def told(opened: Opened) -> dict[str, Any]:
         "burned_in": {"YES": True, "NO": False}.get(burned),
         "regions": [region.told() for region in regions(header.dataset)],
         "scan": [list(box) for box in scan(header.dataset)],
+        "uncalibrated": "" if opened.spacing else calibration(header.dataset).reason,
         "age": None if opened.age is None else opened.age.to_dict(),
     }
 
