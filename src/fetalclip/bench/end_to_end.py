@@ -9,7 +9,6 @@ import numpy as np
 
 from fetalclip.api import load
 from fetalclip.bench.ask import progress
-from fetalclip.fit.crossfit import STORE
 from fetalclip.fit.few import Learned
 from fetalclip.fit.finetune import train_end_to_end
 from fetalclip.fit.finetune_recipe import IMAGENET
@@ -18,6 +17,7 @@ from fetalclip.frame import Pixels
 from fetalclip.io import read
 from fetalclip.metrics import encode
 from fetalclip.preprocess import prepare
+from fetalclip.preprocess.augment import STORE
 
 _SEEN, _FEWEST, _MOST = 1600, 8, 30  # pictures put through the tower in all, but no fewer and no more epochs than these
 

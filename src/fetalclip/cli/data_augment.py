@@ -97,8 +97,8 @@ def _evenly(found: Sequence[Path], most: int) -> list[Path]:
 def _read(inputs: Sequence[Path], recipe: Recipe, voice: Voice) -> tuple[list[Pixels], list[Path], int]:
     """Pictures as training stores them, the files they came from, and how many could not be read."""
     from fetalclip import io
-    from fetalclip.fit.crossfit import STORE
     from fetalclip.preprocess import prepare
+    from fetalclip.preprocess.augment import STORE
 
     pictures, names = [], []
     for path in voice.progress(inputs, len(inputs), "augment"):

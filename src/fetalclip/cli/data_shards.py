@@ -38,9 +38,10 @@ def shards(  # noqa: PLR0913
     The same command writes the same bytes and goes on where it was stopped. Paths, file names and patients are not
     written. Rows and pictures that cannot be used are left out and named (exit code 1).
     """
-    from fetalclip.data.shards.plan import STORE, Options, make_plan
+    from fetalclip.data.shards.plan import Options, make_plan
     from fetalclip.data.shards.writing import ShardWriter
     from fetalclip.data.table_pairs import read_source
+    from fetalclip.preprocess.augment import STORE
 
     voice = Voice()
     options = Options(round(image_size * STORE), overlay, per_shard, tuple(split or ("train", "val")), seed)

@@ -22,9 +22,8 @@ from fetalclip.fit.loop import MEAN, MIRROR, STD, Training
 from fetalclip.fit.recipe import Recipe
 from fetalclip.memory import keep_freed_memory
 from fetalclip.models.weights import save_folder
+from fetalclip.preprocess.augment import STORE
 from fetalclip.tasks import SubplaneRule
-
-STORE = 7 / 6  # stored side over tower side: room to zoom in
 
 Say = Callable[[str], None]
 

@@ -26,7 +26,6 @@ from fetalclip.frame import Pixels
 from fetalclip.preprocess import prepare
 from fetalclip.preprocess.augment import augment
 
-STORE = 7 / 6  # stored side over tower side: room to zoom in
 _FORMAT = 1  # raise when what is kept or how it is prepared changes
 
 Array = npt.NDArray[np.float64]

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from fetalclip.data.labelled import Labelled, check_classes, numbers_of, read_labelled
 from fetalclip.errors import BadRecipe, NoCalibration
-from fetalclip.fit.finetune_data import STORE, Squares, prepare_squares
+from fetalclip.fit.finetune_data import Squares, prepare_squares
 from fetalclip.fit.finetune_recipe import FinetuneRecipe
+from fetalclip.preprocess.augment import STORE
 
 Array = npt.NDArray[np.float64]
 

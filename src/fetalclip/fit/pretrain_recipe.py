@@ -10,7 +10,7 @@ from fetalclip.errors import BadRecipe
 from fetalclip.fit.recipe import one_of
 from fetalclip.models.text import TextConfig
 from fetalclip.models.vit import ViTConfig
-from fetalclip.preprocess.augment import Augmentation
+from fetalclip.preprocess.augment import STORE, Augmentation
 
 LOSSES, TARGETS, PRECISIONS = ("clip", "sigmoid"), ("diagonal", "true"), ("fp32", "bf16", "fp16")
 TOWERS = ("efficientnet-lite0", "vit")
@@ -35,7 +35,7 @@ class PairsRecipe:
     train: str = ""
     validate: str = ""
     overlay: str = "mask"
-    store: float = 7 / 6
+    store: float = STORE
     buffer: int = 4096
     workers: int = 1
     max_bad: float = 0.01

@@ -33,10 +33,10 @@ from fetalclip.memory import keep_freed_memory
 from fetalclip.models.dense import MaskDecoder, decoder_config, default_depths, side_of
 from fetalclip.models.fingerprint import tower_sha256
 from fetalclip.models.mask_head import change_head, load_head, read_head_config, save_head
+from fetalclip.preprocess.augment import STORE
 from fetalclip.preprocess.pipeline import normalise
 from fetalclip.tasks.segment import SegmentTask
 
-STORE = 7 / 6  # stored side over tower side: room to zoom in
 THRESHOLDS = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
 
 Say = Callable[[str], None]

@@ -21,6 +21,9 @@ from torch import Tensor
 
 from fetalclip.errors import BadRecipe
 
+STORE = 7 / 6
+"""Side of a stored picture over the tower's, so that augmentation has something to zoom into."""
+
 _BLACK = 1 / 255  # padding and the ground around the sector
 _FADE = 8 / 255  # what is added (brightness, haze) fades in over so many grey levels above black
 _SLIDERS = 8  # time-gain sliders from the probe down

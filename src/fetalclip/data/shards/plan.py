@@ -16,7 +16,6 @@ from fetalclip.data.shards.index import MAX_COUNT, MAX_SIDE, SPLITS, Index, Shar
 from fetalclip.data.table_pairs import row_facts
 from fetalclip.errors import DataMissing, InputError, UsageError
 
-STORE = 7 / 6  # side of a stored square over the tower's, so that augmentation has something to zoom into
 _FORMAT = 1  # raise when what is written of a picture changes
 
 
