@@ -35,6 +35,25 @@ def test_a_step_depends_on_its_number_alone(tokenizer):
     assert not equal(first[0][0], first[4][0])
 
 
+def test_a_stream_for_a_gpu_is_the_same_in_pinned_memory(tokenizer, monkeypatch):
+    plain = list(PairBatches(Bars(36), small(), tokenizer).stream(2, 0))
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor):
+        pinned.append(tensor)
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)  # there may be no GPU here
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    held = list(PairBatches(Bars(36), small(), tokenizer).stream(2, 0))
+    assert len(held) == len(plain) == 6
+    assert all(
+        equal(one[0], other[0]) and torch.equal(one[0].end, other[0].end)
+        for one, other in zip(held, plain, strict=True)
+    )
+    assert len(pinned) == 4 * 6
+
+
 def test_an_epoch_shows_every_pair_at_most_once(tokenizer):
     made = PairBatches(Bars(36), small(), tokenizer)
     seen_now = torch.cat([made[i][0].numbers for i in range(4)])

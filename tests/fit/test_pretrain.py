@@ -17,8 +17,9 @@ import torch
 from paired import Bars, small
 from torch import nn
 
-from fetalclip.errors import BadCheckpoint, BadRecipe, BadValue, InputError, OutputError
+from fetalclip.errors import BadCheckpoint, BadRecipe, BadValue, InputError, NotAvailable, OutputError
 from fetalclip.fit.account import named
+from fetalclip.fit.dry_checks import check_compiler
 from fetalclip.fit.pretrain import Pretraining, Sides
 from fetalclip.models.transformer import Block
 
@@ -90,6 +91,19 @@ def test_compiled_blocks_do_what_they_did(whole, tmp_path, monkeypatch):
     losses = [run.step(batch, 0) for run in (training, plain)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert training.norm == pytest.approx(plain.norm, rel=1e-4)
+
+
+def test_compiling_needs_a_compiler(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    wanted = replace(small(), optim=replace(small().optim, compile=True))
+    with pytest.raises(NotAvailable, match="without a compiler"):
+        Pretraining(wanted, SIDES, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert [(one.name, one.ok) for one in check_compiler(wanted)] == [("compiler", False)]
+    planned = replace(wanted, planned=replace(wanted.planned, processes=8))
+    assert [one.ok for one in check_compiler(planned)] == [None]
+    assert check_compiler(small()) == []
 
 
 def test_the_average_is_what_is_validated(tmp_path):

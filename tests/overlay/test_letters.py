@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from fetalclip.overlay.letters import find_text
+from fetalclip.overlay.letters import find_text, text_to_blank
 from fetalclip.phantom import PLANES, draw
 
 
@@ -34,6 +34,26 @@ def test_lines_of_text_are_covered(size: tuple[int, int], level: int, least: flo
         ink = (gray != before) & (np.abs(gray.astype(int) - level) < 10)
         shares.append(covered(gray)[ink].mean())
     assert np.mean(shares) >= least
+
+
+@pytest.mark.parametrize(("level", "least"), [(255, 0.99), (200, 0.99), (140, 0.95)])
+def test_what_is_blanked_leaves_no_letter_of_a_line(level: int, least: float) -> None:
+    shares, lost = [], []
+    for seed, height in enumerate((10, 12, 16, 20, 24, 30, 36)):
+        page = tissue(seed, (800, 600))
+        before = np.array(page)
+        ImageDraw.Draw(page).text((160, 200), "ROE 4711 A.", fill=level, font=ImageFont.load_default(height))
+        gray = np.array(page)
+        ink = (gray != before) & (np.abs(gray.astype(int) - level) < 10)
+        mask = np.zeros(gray.shape, dtype=bool)
+        for y0, x0, y1, x1 in text_to_blank(gray, np.ones(gray.shape, dtype=bool)):
+            mask[y0:y1, x0:x1] = True
+        shares.append(mask[ink].mean())
+        lost.append(mask.mean())
+    assert np.mean(shares) >= least
+    assert np.mean(lost) < 0.1
+    kept = np.zeros((600, 800), dtype=bool)
+    assert text_to_blank(gray, kept) == []
 
 
 def test_tissue_alone_is_left() -> None:

@@ -32,7 +32,7 @@ from fetalclip.bench.saved import read_answers, read_json
 from fetalclip.bench.table import BenchResult, Metric, Subgroup
 from fetalclip.clinical.vocabulary import SUBPLANES
 from fetalclip.data import Row
-from fetalclip.errors import DataMissing, NotAvailable
+from fetalclip.errors import DataMissing, NotAvailable, UnreadableInput
 from fetalclip.frame import Frame
 from fetalclip.metrics import Statistic, paired_difference, rate
 from fetalclip.overlay import find_overlay
@@ -40,6 +40,7 @@ from fetalclip.result import PlaneScores
 
 DATA = "fetal-planes-db"
 WHERE = ("on the sector", "beside it only", "nowhere")
+_SHAPE = '{"prediction": [...], "kept": [...], "label": [...]}, of the pictures masked and as they are'
 _KEYS = {"kept": "keep", "alone": "only"}  # of a saved file
 
 
@@ -115,7 +116,9 @@ def from_predictions(path: str | Path) -> BenchResult:
     """
     path = Path(path)
     masked = read_answers(path, "planes")
-    there, _ = read_json(path, '{"prediction": [...], "kept": [...], "label": [...]}', "--predictions answers.json")
+    there, _ = read_json(path, _SHAPE, "--predictions answers.json")
+    if "kept" not in there:
+        raise UnreadableInput(f"{path.name} has no kept", _SHAPE, "fetalclip bench planes --predictions answers.json")
     said = {"mask": masked.answers}
     for key, overlay in _KEYS.items():
         if key == "kept" or key in there:

@@ -99,11 +99,12 @@ def _read(inputs: Sequence[Path], recipe: Recipe, voice: Voice) -> tuple[list[Pi
     from fetalclip import io
     from fetalclip.preprocess import prepare
     from fetalclip.preprocess.augment import STORE
+    from fetalclip.report.hidden import without_banner
 
     pictures, names = [], []
     for path in voice.progress(inputs, len(inputs), "augment"):
         try:
-            pictures.append(prepare(io.read(path), round(recipe.model.image_size * STORE)).pixels)
+            pictures.append(prepare(without_banner(io.read(path)), round(recipe.model.image_size * STORE)).pixels)
             names.append(path)
         except InputError as error:
             voice.talk(failure(path, str(error)))

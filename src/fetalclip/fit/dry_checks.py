@@ -8,6 +8,7 @@ from typing import Any
 
 from fetalclip.cards import get_card
 from fetalclip.errors import FetalclipError
+from fetalclip.fit.compiled import missing
 from fetalclip.fit.distil_recipe import NONE, DistilRecipe
 from fetalclip.fit.estimate import Shape
 from fetalclip.fit.pretrain_recipe import PretrainRecipe
@@ -38,6 +39,18 @@ def check_teacher(recipe: PretrainRecipe) -> list[Check]:
     except FetalclipError as error:
         return [Check("teacher", False, str(error))]
     return [Check("teacher", True, f"{card.name} ({card.license}); the time and memory it takes are not counted")]
+
+
+def check_compiler(recipe: PretrainRecipe) -> list[Check]:
+    """Whether blocks can be compiled where the recipe asks for it; nothing where it does not."""
+    if not recipe.optim.compile:
+        return []
+    if recipe.planned.processes:
+        return [Check("compiler", None, "a compiler of C++ and Triton are needed where it will run")]
+    what = missing()
+    return [
+        Check("compiler", not what, f"there is no {what.removeprefix('a ')}: optim.compile=false" if what else "here")
+    ]
 
 
 def check_recipe(shape: Shape, tokenizer: Tokenizer, longest: int, steps: Mapping[str, int] | None) -> list[Check]:

@@ -17,8 +17,9 @@ from fetalclip.data.web import is_web
 from fetalclip.disk import free_bytes
 from fetalclip.errors import FetalclipError, InputError, NotAvailable
 from fetalclip.fit import counting, estimate
+from fetalclip.fit.compiled import missing
 from fetalclip.fit.counting import Operations, Parameters
-from fetalclip.fit.dry_checks import Check, check_reading, check_recipe, check_room, check_teacher
+from fetalclip.fit.dry_checks import Check, check_compiler, check_reading, check_recipe, check_room, check_teacher
 from fetalclip.fit.estimate import MB, Shape
 from fetalclip.fit.pair_batches import CaptionWriter, seed_of
 from fetalclip.fit.pretrain import Sides
@@ -105,7 +106,7 @@ def dry_run(recipe: PretrainRecipe, out: Path, say: Callable[[str], None] = prin
     disk = estimate.disk_mb(shape, parameters, look.held != 0)
     time = _time(shape, operations, steps, peak, measured)
     free = free_bytes(out) / MB
-    told = [start, *check_teacher(recipe), _data(look), _precision(recipe)]
+    told = [start, *check_teacher(recipe), _data(look), _precision(recipe), *check_compiler(recipe)]
     told += check_recipe(shape, tokenizer, max(look.lengths), steps)
     told += check_room(memory, _memory_there(recipe), disk, free)
     told += check_reading(look.pairs_per_second, recipe.data.workers, None if time is None else _rate(time))
@@ -181,6 +182,8 @@ def _measured(
     recipe, device = shape.recipe, _device()
     if recipe.optim.precision == "fp16" and device == "cpu":
         return 0.0, None, "fp16 has no time without a GPU"
+    if recipe.optim.compile and (what := missing()):
+        return 0.0, None, f"optim.compile without {what}: no step was done"
     say("timing a matrix product and a step on a few pictures")
     peak = matmul_tflops(recipe.optim.precision, device)
     guess = operations.all / (_LIKELY_SHARE * peak * 1e12)  # seconds of a picture

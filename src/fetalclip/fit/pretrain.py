@@ -19,6 +19,7 @@ from fetalclip.errors import BadRecipe
 from fetalclip.fit import checkpoints, global_batch
 from fetalclip.fit.account import Account
 from fetalclip.fit.claims import diagonal, truth_table
+from fetalclip.fit.compiled import compile_blocks
 from fetalclip.fit.groups import lock, pair_groups
 from fetalclip.fit.machines import joined
 from fetalclip.fit.objectives import SIGMOID_BIAS, SIGMOID_SCALE, contrastive, sigmoid
@@ -31,7 +32,6 @@ from fetalclip.fit.towers import FROM_NOTHING, build_towers, open_start
 from fetalclip.fit.watch import peak_memory_mb
 from fetalclip.models.openclip import CLIP_MEAN, CLIP_STD
 from fetalclip.models.pair import DualEncoder
-from fetalclip.models.transformer import Block
 from fetalclip.preprocess.pipeline import normalise
 
 _LITE = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)  # of the compact tower's ImageNet start: (x - 127) / 128
@@ -62,6 +62,8 @@ class Towers(nn.Module):
         if self.bias is not None and recipe.model.start in FROM_NOTHING:
             model.logit_scale.data.fill_(math.log(SIGMOID_SCALE))
         set_drops(model, recipe)
+        if recipe.optim.compile:
+            compile_blocks(model)
 
     def forward(self, pictures: Tensor, seeds: Tensor, ids: Tensor, end: Tensor) -> dict[str, Tensor]:
         """Unit features of pictures and texts, (b, D) each, and the scalars of the loss.
@@ -78,7 +80,7 @@ class Towers(nn.Module):
 
 
 def set_drops(model: DualEncoder, recipe: PretrainRecipe) -> None:
-    """Tell the towers what to leave out in training, what to compute twice, and whether their blocks are compiled."""
+    """Tell the towers what to leave out in training, and what to compute twice."""
     wanted, visual = recipe.model, model.visual
     visual.drop_path = wanted.drop_path
     if hasattr(visual, "patch_dropout"):
@@ -87,8 +89,6 @@ def set_drops(model: DualEncoder, recipe: PretrainRecipe) -> None:
         for part in tower.modules():
             if hasattr(part, "recompute"):
                 part.recompute = wanted.recompute
-            if isinstance(part, Block) and recipe.optim.compile:
-                part.compile()  # in place: names and state stay; blocks of one shape share what is compiled
 
 
 class Pretraining(Run):

@@ -19,6 +19,9 @@ NEAR = 7  # pixels, odd: boxes nearer than this are one
 _INKS = ((50, 100, 10), (70, 110, 14))
 _SHARE = 0.45  # of the ink of a word that is flat; the rest is the soft edge of the letters
 _ABOVE = 0.05  # at most this share is lighter than the flat part
+_ROUNDS = 8  # looks, each after the last finds were hidden
+_TALL = 72  # pixels: what is taller is no line of letters of up to 36 pixels
+_GAP, _ENDS = 8, 4  # heights of a line: between two words of it, and beyond its ends
 _STROKES, _DENSE = 3, 0.7  # strokes in a middling row: at least, and for each piece of a row as wide as it is high
 
 
@@ -34,6 +37,47 @@ def find_text(gray: Gray) -> list[Box]:
             y0, x0, y1, x1 = (edge << step for edge in box)
             found[cut((y0, x0, y1, x1))] = True
     return boxes(grown(found, NEAR)) if found.any() else []
+
+
+def text_to_blank(gray: Gray, kept: Mask) -> list[Box]:
+    """Boxes that leave no letters to be seen once they are black: for those who would rather blank too much.
+
+    What is found is hidden and the rest looked at again. Letters of one line are missed singly, so a line is blanked
+    through its gaps and beyond both ends, by eight and by four times its height.
+
+    Args:
+        gray: uint8 (H, W).
+        kept: bool (H, W), the part of the picture that is looked at; the rest is black.
+    """
+    left = np.where(kept, gray, np.uint8(0))
+    found: list[Box] = []
+    for _ in range(_ROUNDS):
+        new = [box for box in find_text(left) if left[cut(box)].any()]
+        if not new:
+            break
+        for box in [*new, *_through(found + new, gray.shape[1])]:
+            left[cut(box)] = 0
+        found += new
+    lines = _through(found, gray.shape[1])
+    return [box for box in [*found, *lines] if kept[cut(box)].any()]
+
+
+def _through(found: list[Box], width: int) -> list[Box]:
+    """The lines that words stand in, from before the first to behind the last."""
+    lines: list[Box] = []
+    for box in sorted(found, key=lambda box: box[1]):
+        y0, x0, y1, x1 = box
+        tall = y1 - y0
+        for place, (top, left, bottom, right) in enumerate(lines):
+            same = min(y1, bottom) - max(y0, top) > min(tall, bottom - top) / 2 and tall <= _TALL
+            if same and x0 - right <= _GAP * min(tall, bottom - top):
+                lines[place] = min(y0, top), min(x0, left), max(y1, bottom), max(x1, right)
+                break
+        else:
+            lines.append(box)
+    talls = [line[2] - line[0] for line in lines]
+    wide = [(line, _ENDS * tall) for line, tall in zip(lines, talls, strict=True) if line[3] - line[1] >= tall <= _TALL]
+    return [(y0, max(0, x0 - more), y1, min(width, x1 + more)) for (y0, x0, y1, x1), more in wide]
 
 
 def text_in(copy: Real, blocks: bool = True) -> list[Box]:

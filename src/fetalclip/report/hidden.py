@@ -12,14 +12,13 @@ import numpy as np
 
 from fetalclip.frame import Frame, Pixels
 from fetalclip.overlay import find_overlay
-from fetalclip.overlay.letters import find_text
+from fetalclip.overlay.letters import text_to_blank
 from fetalclip.overlay.raster import Mask, grown
 
 HIDDEN = "banner_hidden"
 """Set in `Frame.info` of a picture that has been through here."""
 
 _MARGIN = 9  # pixels around the sector, odd
-_ROUNDS = 4  # looks, each after the last finds were blanked
 
 
 def without_banner(frame: Frame) -> Frame:
@@ -28,12 +27,8 @@ def without_banner(frame: Frame) -> Frame:
         return frame
     gray = frame.pixels if frame.pixels.ndim == 2 else frame.pixels.max(axis=2)  # yellow letters are as light as white
     kept = _kept(frame, gray)
-    for _ in range(_ROUNDS):
-        found = [box for box in find_text(np.where(kept, gray, np.uint8(0))) if _any(kept & (gray > 0), box)]
-        if not found:
-            break
-        for y0, x0, y1, x1 in found:
-            kept[y0:y1, x0:x1] = False
+    for y0, x0, y1, x1 in text_to_blank(np.ascontiguousarray(gray), kept):
+        kept[y0:y1, x0:x1] = False
     pixels = frame.pixels.copy()
     pixels[~kept] = 0
     return Frame(pixels, frame.mm_per_pixel, frame.source, {**frame.info, HIDDEN: True})
@@ -48,8 +43,3 @@ def _kept(frame: Frame, gray: Pixels) -> Mask:
         return kept
     found = find_overlay(np.ascontiguousarray(gray))
     return grown(found.sector, _MARGIN) & ~found.mask
-
-
-def _any(mask: Mask, box: tuple[int, int, int, int]) -> bool:
-    y0, x0, y1, x1 = box
-    return bool(mask[y0:y1, x0:x1].any())

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from PIL import Image
 
 from fetalclip.frame import Frame
+from fetalclip.report.hidden import without_banner
 
 SIDE = 64  # pixels of one picture, its longer side
 MOST = 2000  # pictures
@@ -18,7 +19,7 @@ _PAPER = (0, 0, 0)
 
 
 class Sprite:
-    """Pictures side by side, row after row.
+    """Pictures side by side, row after row; those of DICOM without their banner.
 
     Attributes:
         columns: pictures in a row.
@@ -30,7 +31,7 @@ class Sprite:
     def __init__(self, frames: Iterable[Frame]) -> None:
         small: list[Image.Image] = []
         for frame in frames:
-            picture = Image.fromarray(frame.pixels)
+            picture = Image.fromarray(without_banner(frame).pixels)
             picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
             small.append(picture)
         self.sizes = [picture.size for picture in small]

@@ -69,6 +69,8 @@ def test_text_inside_is_blanked_and_nothing_else(
     words = old[inside(sim.box)][60:76, 40:140] == 255
     assert words.sum() > 50
     assert new[inside(sim.box)][60:76, 40:140][words].max() == 0
+    assert not done.verified  # where letters were, others may be that nobody found
+    assert "BurnedInAnnotation" not in dcmread(out / done.place)
     kept = deidentify(source, out, key, Choices(keep_text=True))
     assert not kept.verified
     left = dcmread(out / kept.place)
@@ -170,6 +172,7 @@ def test_twice_is_once_to_the_byte(still: Callable[..., Path], out: Path, tmp_pa
     twice = deidentify(out / once.place, tmp_path / "again", key, Choices())
     assert (twice.sha256, twice.place, twice.text) == (once.sha256, once.place, ())
     assert (twice.removed, twice.replaced) == ({}, {})
+    assert not twice.verified  # no letters are left to be seen, but the doubt is
 
 
 @pytest.mark.parametrize("frames", [1, 3])

@@ -17,12 +17,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fetalclip.io.deid.pixels import Form, Stored, lightness
 from fetalclip.io.dicom.regions import scan
 from fetalclip.overlay import find_overlay
-from fetalclip.overlay.letters import find_text
+from fetalclip.overlay.letters import text_to_blank
 from fetalclip.overlay.raster import Mask, grown
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, half open, as in `fetalclip.io.dicom.regions`."""
 
-_ROUNDS = 8  # looks at one frame, each after the last finds were blanked
 _BANDS = (0.12, 0.06)  # height above and below that is blanked without regions, share of the picture
 _MARGIN = 9  # pixels, odd
 _LOOKS = 16  # frames of a clip that are looked at for steady letters
@@ -84,25 +82,8 @@ def seen_sector(frame: Stored, form: Form) -> Mask:
 
 
 def text_boxes(frame: Stored, form: Form, kept: Mask) -> list[Box]:
-    """Where letters are seen in the kept part of a frame; what is found is hidden, and the frame looked at again."""
-    gray = np.where(kept, lightness(frame, form), np.uint8(0))
-    found: list[Box] = []
-    for _ in range(_ROUNDS):
-        new = _letters(gray, kept)
-        if not new:
-            break
-        for x0, y0, x1, y1 in new:
-            gray[y0:y1, x0:x1] = 0
-        found += new
-    return found
-
-
-def _letters(gray: npt.NDArray[np.uint8], kept: Mask) -> list[Box]:
-    found = []
-    for y0, x0, y1, x1 in find_text(gray):
-        if gray[y0:y1, x0:x1].any() and kept[y0:y1, x0:x1].any():
-            found.append((x0, y0, x1, y1))
-    return found
+    """What to blank of the kept part of a frame for letters to be gone."""
+    return [(x0, y0, x1, y1) for y0, x0, y1, x1 in text_to_blank(lightness(frame, form), kept)]
 
 
 def steady(frames: Iterable[Stored], form: Form, kept: Mask) -> Mask:

@@ -37,7 +37,8 @@ class Written:
         place: where it stands, relative to the folder.
         pseudonym: of the patient.
         verified: whether all that can be checked was, and nothing identifying was found. False when text was left in,
-            or when no region told where the scan lies.
+            when no region told where the scan lies, or when letters stood inside one: they were blanked, but where
+            some are others may be, that the same finder does not see.
         frames: how many.
         regions: boxes that were kept, x0, y0, x1, y1, half open.
         text: boxes of letters that were blanked inside them, over all frames, each once.
@@ -82,6 +83,19 @@ class _Job:
         for x0, y0, x1, y1 in self.letters[index]:
             mask[y0:y1, x0:x1] = False
         return mask
+
+    @property
+    def lettered(self) -> bool:
+        """Whether letters stood inside the window of any frame: then others may have been missed."""
+        return bool(self.steady.any()) or any(self.letters)
+
+    @property
+    def doubted(self) -> bool:
+        """Whether somebody de-identified the file before and could not say that no text is left: nor can we."""
+        told = [
+            values.text(self.opened.header.dataset, word) for word in ("PatientIdentityRemoved", "BurnedInAnnotation")
+        ]
+        return told[0] == "YES" and told[1] != "NO"
 
     def frames(self) -> Iterator[Stored]:
         """The frames as they are to be; letters are looked for on the way."""
@@ -154,14 +168,14 @@ def _sector(opened: Opened, form: Form, first: Stored, key: Key) -> Mask:
 
 
 def _write(job: _Job, part: Path, folder: Path, taken: Mapping[str, str]) -> Written:
-    verified = job.window.told and not job.choices.keep_text
-    new = complete(job.cleaned, job.opened.header.sop_class, job.form, job.choices, verified)
     with tempfile.TemporaryFile(dir=folder) as pixels:
         for frame in job.frames():
             pixels.write(frame.tobytes())
         if pixels.tell() % 2:
             pixels.write(b"\0")
         pixels.seek(0)
+        verified = job.window.told and not job.choices.keep_text and not (job.lettered or job.doubted)
+        new = complete(job.cleaned, job.opened.header.sop_class, job.form, job.choices, verified)
         save(new, pixels, job.form, part)
     search = Search(job.cleaned.secrets, known(new, job.cleaned, job.choices), job.cleaned.others)
     checked = verify(part, job.meant(), job.form, search, job.choices.keep_text)
