@@ -173,6 +173,24 @@ def test_a_table_comes_before_the_headers(tmp_path: Path, write) -> None:
     assert len(found.usable().rows) == 5
 
 
+def test_a_frame_that_is_not_there_is_refused(tmp_path: Path, write, dicoms: ModuleType) -> None:
+    clip = write("clip", "A", frames=6)
+    (tmp_path / "in" / "cut").write_bytes(clip.read_bytes()[: -2 * 48 * 64])
+    write("still", "B")
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "in" / "x.png")
+    wrong = "clip,99\nclip,6\ncut,4\nstill,3\nstill,0\nx.png,0\nclip,-1\n"
+    (tmp_path / "t.csv").write_text(f"filename,frame\n{wrong}clip,5\nclip,0.0\ncut,3\n")
+    found = read_dicom_folder(tmp_path / "in", KEY, tmp_path / "t.csv")
+    assert {(row.name, row.frame) for row in found.usable().rows} == {("clip", 5), ("clip", 0), ("cut", 3)}
+    assert [read_at(row.path, row.frame).pixels.shape for row in found.rows] == [(48, 64)] * 3
+    assert sorted((p.path, p.kind, p.what.partition("frame ")[2][:2]) for p in found.refused) == [
+        ("clip", "bad frame", "'-"), ("clip", "no such frame", "6,"), ("clip", "no such frame", "99"),
+        ("cut", "no such frame", "4,"), ("still", "no such frame", "0 "), ("still", "no such frame", "3 "),
+        ("x.png", "no such frame", "0 "),
+    ]  # fmt: skip
+    assert any(p.what.endswith("the clip has 0 to 3") for p in found.refused)
+
+
 def test_a_table_that_parts_a_patient_is_refused(tmp_path: Path, write) -> None:
     write("1", "A")
     write("2", "A")

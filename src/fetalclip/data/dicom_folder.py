@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fetalclip.clinical.vocabulary import REJECTS
 from fetalclip.data import dicom_groups as groups
-from fetalclip.data.columns import parse
+from fetalclip.data.columns import parse, read_frame
 from fetalclip.data.dicom_facts import Facts, facts_of, spread, why
 from fetalclip.data.dicom_groups import Lines
 from fetalclip.data.dicom_labels import Labels
@@ -102,11 +102,11 @@ def read_dicom_folder(
     if not any(facts.dicom for facts in files.facts.values()) and not files.problems:
         raise DataMissing(f"'{folder}' has no DICOM file", "a folder of DICOM files, or one with a table in it")
     told = [] if labels is None else labels.join(files.facts)
-    lines, sources = _lines(files.facts, labels, choices)
+    lines, sources, wrong = _lines(files.facts, labels, choices)
     whose = groups.group(lines, sources, files.facts, key)
     links = groups.linked(lines, [files.facts[source] for source in sources], whose)
     groups.split(lines, whose, links, choices.deal)
-    notes = [*_notes(files, lines, sources, choices), *files.problems, *told]
+    notes = [*_notes(files, lines, sources, choices), *files.problems, *told, *wrong]
     notes += [*groups.mixed_studies(sources, files.facts), *groups.parted(lines, sources, whose)]
     if not lines:
         return Manifest((), (), tuple(notes))
@@ -166,19 +166,35 @@ def _unwritable(name: str) -> str:
     return ""
 
 
-def _lines(files: Mapping[str, Facts], labels: Labels | None, choices: Choices) -> tuple[Lines, list[str]]:
-    """Rows as cells, and of each the file it is of."""
+def _lines(
+    files: Mapping[str, Facts], labels: Labels | None, choices: Choices
+) -> tuple[Lines, list[str], list[Problem]]:
+    """Rows as cells, of each the file it is of, and rows of the table that are of no picture."""
     lines: Lines = []
-    sources = []
+    sources: list[str] = []
+    wrong = []
     for name, facts in files.items():
         for told in (labels.of(name) if labels else None) or [{}]:
+            if flaw := _no_frame(told.get("frame", ""), facts.frames):
+                wrong.append(Problem(0, name, "no such frame", flaw))
+                continue
             places = [told["frame"]] if told.get("frame") else [""]
             if facts.frames is not None and not told.get("frame"):
                 places = [str(place) for place in spread(facts.frames, choices.frames)]
             for place in places:
                 lines.append({"path": name, **_joined(facts.cells, told), "frame": place})
                 sources.append(name)
-    return lines, sources
+    return lines, sources, wrong
+
+
+def _no_frame(told: str, frames: int | None) -> str:
+    """Why a file has no such picture; empty where it has, and of a cell that is no number, which is refused later."""
+    place = read_frame(told, []) if told else None
+    if place is None:
+        return ""
+    if frames is None:
+        return f"the table asks for frame {place} of a still: leave the cell empty"
+    return f"the table asks for frame {place}, the clip has 0 to {frames - 1}" if place >= frames else ""
 
 
 def _joined(cells: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
