@@ -70,6 +70,20 @@ def test_it_is_written_and_read_again(tmp_path: Path, write, dicoms: ModuleType)
     assert np.array_equal(picture.pixels, np.asarray(dicoms.pattern(4, 48, 64)[3]))
 
 
+def test_odd_names_come_back_or_are_refused(tmp_path: Path, write) -> None:
+    odd = [chr(code) for code in (*range(1, 0x20), 0x22, 0x2C, 0x7F, *range(0x80, 0xA1), 0x2028, 0x2029)]
+    for number, character in enumerate(odd):
+        write(f"{number}{character}x")
+        write(f"{number}y{character}")
+        write(f"{number}{character}d{character}/z")
+    found = read_dicom_folder(tmp_path / "in", KEY)
+    found.usable().write(tmp_path / "m.csv")
+    again = Manifest.read(tmp_path / "m.csv").require()
+    assert [row.path for row in again.rows] == [row.path for row in found.rows]
+    assert {p.what for p in found.refused} == {"a name that begins or ends with a blank"}
+    assert len(again.rows) + len(found.refused) == 3 * len(odd)
+
+
 def test_clips_left_out_or_in_pieces(tmp_path: Path, write) -> None:
     write("a", frames=3)
     write("b")
