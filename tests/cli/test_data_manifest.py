@@ -90,6 +90,50 @@ def test_a_table_beside_the_files_or_none(folder: Path, capsys: pytest.CaptureFi
     assert run(folder, "-o", out, "--table", folder / "more.csv") == 0
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_older_manifest_in_the_archive_is_no_table(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    old, out = folder / f"old{suffix}", tmp_path / "m.csv"
+    assert run(folder, "-o", old, "--key-file", tmp_path / "key") == 0
+    (folder / "labels.csv").write_text("filename,plane\n0s,brain\n")
+    assert run(folder, "-o", out, "--key-file", tmp_path / "other") == 0
+    talk = capsys.readouterr().err
+    assert f"Passed over {old}" in talk
+    assert f"Joined by path with {folder / 'labels.csv'}" in talk
+    rows = Manifest.read(out).rows
+    assert [row.plane for row in rows] == [None, "brain", None, None]
+    before = {row.group for row in Manifest.read(old).rows}
+    assert not before & {row.group for row in rows}
+    (folder / "labels.csv").unlink()
+    assert run(folder, "-o", out, "--key-file", tmp_path / "other", "--table", old) == 0  # named, it is one
+    assert {row.group for row in Manifest.read(out).rows} == before
+
+
+def test_a_patient_on_two_sides_of_the_table(
+    tmp_path: Path, dicoms: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        about = {"PatientID": f"SECRET-{number // 2}", "StudyInstanceUID": f"1.2.{number}"}
+        (folder / str(number)).write_bytes(dicoms.build(dicoms.pattern(48, 64), **about))
+    table, out = tmp_path / "t.csv", tmp_path / "m.csv"
+    table.write_text("path,group,split\n0,G,test\n")
+    assert run(folder, "-o", out, "--table", table, "--split", "--key-file", tmp_path / "key") == 0
+    rows = {row.name: (row.group, row.split) for row in Manifest.read(out).require().rows}
+    assert rows["0"] == rows["1"] == ("G", "test")
+    assert rows["2"] == rows["3"]
+    table.write_text("path,group,split\n0,G,test\n1,H,train\n")
+    assert run(folder, "-o", out, "--table", table) == 1
+    assert [row.name for row in Manifest.read(out).rows] == ["2", "3"]
+    talk = capsys.readouterr().err
+    assert "Refused: row 2 (1): mixed splits: the table puts files of its patient" in talk
+    assert "SECRET" not in talk
+
+
 def test_what_cannot_be_used_is_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "cut").write_bytes((folder / "0s").read_bytes()[:300])
     assert run(folder, "-o", tmp_path / "m.csv") == 1

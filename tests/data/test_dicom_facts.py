@@ -37,6 +37,7 @@ def test_a_still(tmp_path: Path, dicoms: ModuleType) -> None:
     assert (found.frames, found.dicom, found.oblong) == (None, True, False)
     assert found.patient == KEY.pseudonym("SECRET-17")
     assert found.study == KEY.uid("1.2.3")
+    assert found.named
 
 
 def test_a_clip_has_as_many_pictures_as_are_there(tmp_path: Path, dicoms: ModuleType) -> None:
@@ -57,7 +58,11 @@ def test_only_one_number_for_a_pixel_that_is_square(tmp_path: Path, dicoms: Modu
 
 def test_who_names_nobody_is_nobody(tmp_path: Path, dicoms: ModuleType) -> None:
     found = facts(tmp_path / "a", dicoms.build(dicoms.pattern(48, 64), PatientID="", PatientName=""))
-    assert (found.patient, found.study) == ("", "")
+    assert (found.patient, found.study, found.named) == ("", "", False)
+    for who in ("", "1.2.3"):
+        about = {"PatientID": who, "PatientName": "", "StudyInstanceUID": "1.2.3"}
+        found = facts(tmp_path / "b", dicoms.build(dicoms.pattern(48, 64), **about))
+        assert (found.patient, found.named) == (KEY.pseudonym("1.2.3"), False)
 
 
 def test_other_pictures_and_other_files(tmp_path: Path) -> None:

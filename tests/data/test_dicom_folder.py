@@ -70,6 +70,20 @@ def test_it_is_written_and_read_again(tmp_path: Path, write, dicoms: ModuleType)
     assert np.array_equal(picture.pixels, np.asarray(dicoms.pattern(4, 48, 64)[3]))
 
 
+def test_odd_names_come_back_or_are_refused(tmp_path: Path, write) -> None:
+    odd = [chr(code) for code in (*range(1, 0x20), 0x22, 0x2C, 0x7F, *range(0x80, 0xA1), 0x2028, 0x2029)]
+    for number, character in enumerate(odd):
+        write(f"{number}{character}x")
+        write(f"{number}y{character}")
+        write(f"{number}{character}d{character}/z")
+    found = read_dicom_folder(tmp_path / "in", KEY)
+    found.usable().write(tmp_path / "m.csv")
+    again = Manifest.read(tmp_path / "m.csv").require()
+    assert [row.path for row in again.rows] == [row.path for row in found.rows]
+    assert {p.what for p in found.refused} == {"a name that begins or ends with a blank"}
+    assert len(again.rows) + len(found.refused) == 3 * len(odd)
+
+
 def test_clips_left_out_or_in_pieces(tmp_path: Path, write) -> None:
     write("a", frames=3)
     write("b")
@@ -171,6 +185,24 @@ def test_a_table_comes_before_the_headers(tmp_path: Path, write) -> None:
     assert found.rows[0].machine == "Maker"
     assert [(p.kind, p.path) for p in found.refused] == [("missing file", "9")]
     assert len(found.usable().rows) == 5
+
+
+def test_a_frame_that_is_not_there_is_refused(tmp_path: Path, write, dicoms: ModuleType) -> None:
+    clip = write("clip", "A", frames=6)
+    (tmp_path / "in" / "cut").write_bytes(clip.read_bytes()[: -2 * 48 * 64])
+    write("still", "B")
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "in" / "x.png")
+    wrong = "clip,99\nclip,6\ncut,4\nstill,3\nstill,0\nx.png,0\nclip,-1\n"
+    (tmp_path / "t.csv").write_text(f"filename,frame\n{wrong}clip,5\nclip,0.0\ncut,3\n")
+    found = read_dicom_folder(tmp_path / "in", KEY, tmp_path / "t.csv")
+    assert {(row.name, row.frame) for row in found.usable().rows} == {("clip", 5), ("clip", 0), ("cut", 3)}
+    assert [read_at(row.path, row.frame).pixels.shape for row in found.rows] == [(48, 64)] * 3
+    assert sorted((p.path, p.kind, p.what.partition("frame ")[2][:2]) for p in found.refused) == [
+        ("clip", "bad frame", "'-"), ("clip", "no such frame", "6,"), ("clip", "no such frame", "99"),
+        ("cut", "no such frame", "4,"), ("still", "no such frame", "0 "), ("still", "no such frame", "3 "),
+        ("x.png", "no such frame", "0 "),
+    ]  # fmt: skip
+    assert any(p.what.endswith("the clip has 0 to 3") for p in found.refused)
 
 
 def test_a_table_that_parts_a_patient_is_refused(tmp_path: Path, write) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fetalclip.data.dicom_labels import Labels
+from fetalclip.data.dicom_labels import Labels, written_here
 from fetalclip.errors import UnreadableInput
 
 FILES = ("p1/s/IM1", "p2/s/IM1", "p2/s/IM2")
@@ -41,3 +41,21 @@ def test_several_rows_of_a_file(tmp_path: Path) -> None:
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str) -> None:
     with pytest.raises(UnreadableInput):
         joined(tmp_path, text)
+
+
+def test_manifests_are_told_from_labels(tmp_path: Path) -> None:
+    table, name = tmp_path / "t.csv", "P-" + "0a" * 12
+    columns = "path,dataset,group,split,plane\n"
+    for text, ours in (
+        (f"{columns}a,dicom,{name},train,\n", True),
+        (f"{columns}a,mine,G,train,\nb,mine,{name},train,\n", True),
+        (f"{columns}a,dicom,G,train,\nb,pictures,2.25.1,train,\n", True),
+        (f"{columns}a,mine,G,train,\n", False),
+        (f"{columns}a,,P-17,train,\n", False),
+        (f"path,group,plane\na,{name},brain\n", False),
+        (columns, False),
+        ("path,dataset\na\n", False),
+    ):
+        table.write_text(text)
+        assert written_here(table) is ours, text
+    assert not written_here(tmp_path / "none.csv")

@@ -134,7 +134,7 @@ def _of_folder(
     table, out = tables
     said, wanted = dicom
     if said or holds_dicom(folder):
-        table = table if said or table is not None else _beside(folder, out)
+        table = table if said or table is not None else _beside(voice, folder, out)
         return _of_dicom(voice, folder, table, *how)
     _only_dicom(wanted, "a folder whose first files are not DICOM")
     made = read_folder(folder, table)
@@ -143,10 +143,16 @@ def _of_folder(
     return made
 
 
-def _beside(folder: Path, out: Path) -> Path | None:
+def _beside(voice: Voice, folder: Path, out: Path) -> Path | None:
     """The table of an archive, if it has one; what this command has written there before is none."""
+    from fetalclip.data.dicom_labels import written_here
+
     found = sorted(one for one in folder.iterdir() if one.suffix.lower() in _TABLES and one.is_file())
     found = [one for one in found if one.resolve() != out.resolve()]
+    ours = [one for one in found if written_here(one)]
+    for one in ours:
+        voice.talk(f"Passed over {printable(one)}: a manifest of this command. --table {printable(one)} joins it.")
+    found = [one for one in found if one not in ours]
     if len(found) > 1:
         names = ", ".join(one.name for one in found[:5])
         raise UsageError(f"'{folder}' has {len(found)} tables ({names})", "--table FILE, or --dicom for none of them")

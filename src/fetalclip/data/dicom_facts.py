@@ -13,6 +13,7 @@ from fetalclip.io.deid.header import patient_of
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.origin import origin_of
 from fetalclip.io.deid.source import trusting_nothing
+from fetalclip.io.dicom import values
 from fetalclip.io.dicom.age import age_of
 from fetalclip.io.dicom.places import find_places
 from fetalclip.io.dicom.read import Opened, begin_pixels, open_dicom
@@ -32,6 +33,7 @@ class Facts:
         cells: columns of the manifest that its header fills.
         frames: pictures of a clip that are there; None of a still.
         patient, study: pseudonyms under the key; empty where the file does not tell.
+        named: whether the file names a patient; else nothing but its study tells who it is.
         dicom: whether it is a DICOM file.
         oblong: whether its pixels are not square, so that one number cannot tell their size.
     """
@@ -40,6 +42,7 @@ class Facts:
     frames: int | None = None
     patient: str = ""
     study: str = ""
+    named: bool = False
     dicom: bool = False
     oblong: bool = False
 
@@ -103,8 +106,10 @@ def _dicom(opened: Opened, key: Key) -> Facts:
         oblong = not math.isclose(*spacing, rel_tol=_SQUARE)
         if not oblong:
             cells["mm_per_pixel"] = f"{spacing[0]:.9g}"
-    known = bool(patient_of(dataset))
-    return Facts(cells, _frames(opened), origin.patient if known else "", origin.study, True, oblong)
+    told = patient_of(dataset)
+    patient = origin.patient if told else ""
+    named = told not in ("", values.text(dataset, "StudyInstanceUID"))
+    return Facts(cells, _frames(opened), patient, origin.study, named, True, oblong)
 
 
 def _frames(opened: Opened) -> int | None:

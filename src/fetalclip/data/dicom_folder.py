@@ -7,7 +7,7 @@ deid`` writes. What a table says comes before what a header says, and a row that
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -18,11 +18,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fetalclip.clinical.vocabulary import REJECTS
-from fetalclip.data.columns import parse
+from fetalclip.data import dicom_groups as groups
+from fetalclip.data.columns import parse, read_frame
 from fetalclip.data.dicom_facts import Facts, facts_of, spread, why
+from fetalclip.data.dicom_groups import Lines
 from fetalclip.data.dicom_labels import Labels
 from fetalclip.data.manifest import Manifest, Problem
-from fetalclip.data.splits import fold_of
 from fetalclip.errors import DataMissing, InputError, UsageError
 from fetalclip.io import walk
 from fetalclip.io.deid.key import Key
@@ -33,7 +34,6 @@ _FIRST = 200  # files that are looked at to see whether a folder is one of DICOM
 _POOL_FROM = 1000  # files; fewer are read in this process: starting others would take longer
 _CHUNK = 64  # files handed to a worker at a time
 
-Lines = list[dict[str, str]]
 Seen = Facts | str | None
 """What was seen of a file: its facts, or why it cannot be used, or None where it is no picture."""
 
@@ -102,12 +102,12 @@ def read_dicom_folder(
     if not any(facts.dicom for facts in files.facts.values()) and not files.problems:
         raise DataMissing(f"'{folder}' has no DICOM file", "a folder of DICOM files, or one with a table in it")
     told = [] if labels is None else labels.join(files.facts)
-    lines, sources = _lines(files.facts, labels, choices)
-    _group(lines, sources, files.facts, key)
-    linked = _linked(lines, [files.facts[source] for source in sources])
-    _split(lines, linked, choices.deal)
-    notes = [*_notes(files, lines, sources, choices), *files.problems, *told]
-    notes += _mixed_studies(sources, files.facts)
+    lines, sources, wrong = _lines(files.facts, labels, choices)
+    whose = groups.group(lines, sources, files.facts, key)
+    links = groups.linked(lines, [files.facts[source] for source in sources], whose)
+    groups.split(lines, whose, links, choices.deal)
+    notes = [*_notes(files, lines, sources, choices), *files.problems, *told, *wrong]
+    notes += [*groups.mixed_studies(sources, files.facts), *groups.parted(lines, sources, whose)]
     if not lines:
         return Manifest((), (), tuple(notes))
     header = list(dict.fromkeys(name for line in lines for name in line))
@@ -166,19 +166,35 @@ def _unwritable(name: str) -> str:
     return ""
 
 
-def _lines(files: Mapping[str, Facts], labels: Labels | None, choices: Choices) -> tuple[Lines, list[str]]:
-    """Rows as cells, and of each the file it is of."""
+def _lines(
+    files: Mapping[str, Facts], labels: Labels | None, choices: Choices
+) -> tuple[Lines, list[str], list[Problem]]:
+    """Rows as cells, of each the file it is of, and rows of the table that are of no picture."""
     lines: Lines = []
-    sources = []
+    sources: list[str] = []
+    wrong = []
     for name, facts in files.items():
         for told in (labels.of(name) if labels else None) or [{}]:
+            if flaw := _no_frame(told.get("frame", ""), facts.frames):
+                wrong.append(Problem(0, name, "no such frame", flaw))
+                continue
             places = [told["frame"]] if told.get("frame") else [""]
             if facts.frames is not None and not told.get("frame"):
                 places = [str(place) for place in spread(facts.frames, choices.frames)]
             for place in places:
                 lines.append({"path": name, **_joined(facts.cells, told), "frame": place})
                 sources.append(name)
-    return lines, sources
+    return lines, sources, wrong
+
+
+def _no_frame(told: str, frames: int | None) -> str:
+    """Why a file has no such picture; empty where it has, and of a cell that is no number, which is refused later."""
+    place = read_frame(told, []) if told else None
+    if place is None:
+        return ""
+    if frames is None:
+        return f"the table asks for frame {place} of a still: leave the cell empty"
+    return f"the table asks for frame {place}, the clip has 0 to {frames - 1}" if place >= frames else ""
 
 
 def _joined(cells: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
@@ -186,69 +202,6 @@ def _joined(cells: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]
     planes = parse({"path": "-", "plane": told.get("plane", "")})[0]["planes"]
     bare = ("mm_per_pixel", "age_days") if any(plane in REJECTS for plane in planes) else ()
     return {name: cell for name, cell in cells.items() if name not in bare} | dict(told)
-
-
-def _group(lines: Lines, sources: list[str], files: Mapping[str, Facts], key: Key) -> None:
-    """Fill the groups that no table gave: the patient, else the one patient of the folder, else the file alone."""
-    there: dict[str, set[str]] = defaultdict(set)
-    for name, facts in files.items():
-        if facts.patient:
-            there[os.path.dirname(name)].add(facts.patient)
-    for line, source in zip(lines, sources, strict=True):
-        if not line.get("group"):
-            beside = there[os.path.dirname(source)]
-            # a name of its own that does not repeat the path, which may hold a patient's
-            line["group"] = files[source].patient or (next(iter(beside)) if len(beside) == 1 else key.uid(source))
-
-
-def _linked(lines: Lines, facts: list[Facts]) -> list[str]:
-    """Of each row what it must share a side with: its group, joined with those that have a study in common."""
-    parent: dict[str, str] = {}
-
-    def top(name: str) -> str:
-        while (above := parent.setdefault(name, name)) != name:
-            parent[name] = parent.get(above, above)
-            name = above
-        return name
-
-    studies: dict[str, str] = {}
-    for line, one in zip(lines, facts, strict=True):
-        group = line["group"]
-        ends = sorted((top(group), top(studies.setdefault(one.study, group) if one.study else group)))
-        parent[ends[1]] = ends[0]
-    return [top(line["group"]) for line in lines]
-
-
-def _split(lines: Lines, linked: list[str], deal: bool) -> None:
-    """Give rows the side that the table gave others of the same patient; deal the rest where that is asked for."""
-    given: dict[str, dict[str, str]] = defaultdict(dict)  # split to fold
-    for line, link in zip(lines, linked, strict=True):
-        if line.get("split"):
-            given[link][line["split"]] = line.get("fold", "")
-    for line, link in zip(lines, linked, strict=True):
-        if line.get("split"):
-            continue
-        if len(given[link]) == 1:
-            line["split"], line["fold"] = next(iter(given[link].items()))
-        elif deal and not given[link]:
-            fold = fold_of(link)
-            line["split"], line["fold"] = {0: "test", 1: "val"}.get(fold, "train"), str(fold)
-
-
-def _mixed_studies(sources: list[str], files: Mapping[str, Facts]) -> list[Problem]:
-    """A word for each file whose study holds other patients."""
-    patients: dict[str, set[str]] = defaultdict(set)
-    for facts in files.values():
-        if facts.study and facts.patient:
-            patients[facts.study].add(facts.patient)
-    numbers = {source: number for number, source in reversed(list(enumerate(sources, 1)))}
-    told = []
-    for name, facts in files.items():
-        count = len(patients.get(facts.study, ()))
-        if count > 1 and name in numbers:
-            what = f"{count} patients in its study: the row keeps its own; --split puts all of them on one side"
-            told.append(Problem(numbers[name], name, "patients differ within study", what, repaired=True))
-    return told
 
 
 def _notes(files: _Files, lines: Lines, sources: list[str], choices: Choices) -> list[Problem]:
@@ -260,8 +213,7 @@ def _notes(files: _Files, lines: Lines, sources: list[str], choices: Choices) ->
     oblong = sum(files.facts[source].oblong for source in sources)
     squeezed = f" ({oblong} because pixels are not square)" if oblong else ""
     undealt = sum(not line.get("split") for line in lines)
-    studies = {one.study for one in facts if one.patient}
-    alone = len(studies) if len({one.patient for one in facts if one.patient}) == 1 and len(studies) > 1 else 0
+    alone = groups.studies_of_one(facts)
     kinds = Counter({
         "other files": files.others,
         "clips left out": 0 if choices.frames else clips,

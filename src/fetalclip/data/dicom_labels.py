@@ -6,14 +6,36 @@ Names of DICOM files repeat from folder to folder, so a name that fits several f
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from fetalclip.data.columns import COLUMNS, unknown_columns
+from fetalclip.data.formats import read_cells
 from fetalclip.data.manifest import Problem
 from fetalclip.data.table import named_cells
-from fetalclip.errors import UnreadableInput
+from fetalclip.errors import FetalclipError, UnreadableInput
+
+_PSEUDONYM = re.compile(r"P-[0-9a-f]{24}")
+_WRITTEN = {"path", "dataset", "group", "split", "plane"}  # columns that every written manifest has
+_DATASETS = {"dicom", "pictures"}
+
+
+def written_here(table: Path) -> bool:
+    """Whether a table is the manifest of an archive, of whatever key, and so no table of labels.
+
+    It has the columns of one, and a pseudonym among its groups or the data sets of an archive alone. False too of a
+    table that cannot be read: whoever uses it has the error.
+    """
+    try:
+        header, lines = read_cells(table)
+    except FetalclipError:
+        return False
+    if not set(header) >= _WRITTEN or not lines:
+        return False
+    named = any(_PSEUDONYM.fullmatch(line["group"]) for line in lines)
+    return named or {line["dataset"] for line in lines} <= _DATASETS
 
 
 class Labels:

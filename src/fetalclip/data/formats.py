@@ -109,9 +109,14 @@ def _read_parquet(path: Path) -> Table:
 
 def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([row.get(name, "") for name in header] for row in rows)
+        plain, quoted = (
+            csv.writer(handle, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
+        plain.writerow(header)
+        for row in rows:
+            cells = [row.get(name, "") for name in header]
+            # csv quotes the line break that it writes itself; a reader ends a line at a bare carriage return too
+            (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
 
 def _write_parquet(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
