@@ -107,7 +107,7 @@ def _told(dataset: Dataset) -> Iterator[tuple[str, Dataset, tuple[str, ...]]]:
 
 
 def _aged(source: str, item: Dataset) -> tuple[IndependentAge | None, str]:
-    """The age that an item tells in whole days, or in weeks to the nearest day; or None and why not, without its value."""
+    """The age that an item tells in whole days, weeks to the nearest; or None and why not, without its value."""
     words = f"the {_WORDS[source]} of the header"
     unit = _UNITS.get(_code(item, "MeasurementUnitsCodeSequence", "UCUM"))
     number = (values.numbers(item, "NumericValue") or [math.nan])[0]
