@@ -137,10 +137,10 @@ def _dated(
 
 
 def _first_day(dataset: Dataset, keywords: tuple[str, ...]) -> date | None:
-    return next((day for keyword in keywords if (day := _day(dataset, keyword)) is not None), None)
+    return next((day for keyword in keywords if (day := day_of(dataset, keyword)) is not None), None)
 
 
-def _day(dataset: Dataset, keyword: str) -> date | None:
+def day_of(dataset: Dataset, keyword: str) -> date | None:
     """The day of a date or of a date and time; None where there is none, or half of one."""
     value: Any = values.get(dataset, keyword)
     if isinstance(value, date):  # as pydicom gives it where somebody asked it to
