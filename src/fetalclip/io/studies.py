@@ -115,7 +115,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _people(members: Sequence[_Member]) -> tuple[int, str]:
-    """How many patients the headers name, `_MOST_PEOPLE` at most, and the key of the one, by the Patient ID where a file has it."""
+    """How many patients the headers name, at most `_MOST_PEOPLE`, and the key of one, by Patient ID where it is told."""
     people: list[list[_Who]] = []
     keys: dict[_Who, str] = {}
     for one in members:
@@ -149,4 +149,5 @@ def _exam(members: Sequence[_Member], study: str, part: str) -> tuple[list[Path]
     first = min(scans.values(), default=None)
     days = {path: (day - first).days for path, day in scans.items() if first is not None}
     who = "" if refused else patient
-    return [one.path for one in sorted(members, key=place)], Study(study, who, tuple(series), part, days, refused)
+    told = Study(study, who, tuple(series), part, days, refused, first=first)
+    return [one.path for one in sorted(members, key=place)], told
