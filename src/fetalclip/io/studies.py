@@ -115,7 +115,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _people(members: Sequence[_Member]) -> tuple[int, str]:
-    """How many patients the headers name, at most `_MOST_PEOPLE`, and the key of one, by Patient ID where it is told."""
+    """How many patients the headers name, `_MOST_PEOPLE` at most, and the key of one, by Patient ID where told."""
     people: list[list[_Who]] = []
     keys: dict[_Who, str] = {}
     for one in members:
