@@ -192,6 +192,10 @@ def test_a_disc_is_a_folder(write: Any, tmp_path: Path, capsys: pytest.CaptureFi
     assert code == 0
     assert schemas(lines) == "fEfE"
     assert [Path(line["input"]["path"]).name for line in lines if "input" in line] == ["A2", "A1"]
+    capsys.readouterr()
+    assert main(["analyze", str(folder / "DICOMDIR"), "--exam", "--key-file", str(folder / "k")]) == 2
+    assert "apart from the files" in capsys.readouterr().err
+    assert not (folder / "k").exists()
     assert main(["analyze", str(folder / "A1"), "--exam"]) == 2
     assert main(["analyze", str(folder), str(folder / "DICOMDIR"), "--exam"]) == 2
     assert "share files" in capsys.readouterr().err
@@ -222,3 +226,38 @@ def test_a_period_counts_to_today_and_a_scan_of_another_day_is_told(
     told = {Path(line["input"]["path"]).name: OTHER_DAY in line["warnings"] for line in lines}
     assert told == {"no-day": False, "now": False, "old": True}
     assert not any(OTHER_DAY in line["warnings"] for line in run(capsys, tmp_path / "scans", "--ga", "20w3d")[1])
+
+
+@pytest.mark.parametrize("folders", [("scans",), ("scans/one", "scans/two")])
+def test_one_given_age_is_not_of_two_days(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], folders: tuple[str, ...], model: Any
+) -> None:
+    write("one/a", 1, StudyDate="20240101", LastMenstrualDate="")
+    write("two/b", 2, StudyDate="20240401", LastMenstrualDate="")
+    places = [tmp_path / name for name in folders]
+    why = "no age: the one that was given cannot be that of scans 91 days apart"
+    lmp = (date.today() - timedelta(days=143)).isoformat()
+    for given in (("--ga", "20w3d"), ("--lmp", lmp)):
+        code, lines, _ = run(capsys, *places, "--exam", *given)
+        assert code == 0
+        exams = [line for line in lines if line["schema"] == "fetalclip.exam/1"]
+        assert [exam["age"] for exam in exams] == [None, None]
+        assert [why in exam["warnings"] for exam in exams] == [True, True]
+        assert model.calls[-1]["ga"] is None
+        assert [OTHER_DAY in exam["warnings"] for exam in exams] == [given[0] == "--lmp"] * 2
+    write("two/b", 2, StudyDate="20240102", LastMenstrualDate="")
+    code, lines, _ = run(capsys, *places, "--exam", "--ga", "20w3d")
+    assert [line["age"]["days"] for line in lines if line["schema"] == "fetalclip.exam/1"] == [143, 143]
+    assert model.calls[-1]["ga"].days == 143
+
+
+def test_a_period_that_counts_to_another_day_is_told_of_the_exam(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], model: Any
+) -> None:
+    lmp = (date.today() - timedelta(days=143)).isoformat()
+    write("old", LastMenstrualDate="")
+    lines = run(capsys, tmp_path / "scans", "--exam", "--lmp", lmp)[1]
+    assert [OTHER_DAY in line["warnings"] for line in lines] == [True, True]
+    write("old", StudyDate=date.today().strftime("%Y%m%d"), LastMenstrualDate="")
+    lines = run(capsys, tmp_path / "scans", "--exam", "--lmp", lmp)[1]
+    assert [OTHER_DAY in line["warnings"] for line in lines] == [False, False]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
 from fetalclip.clinical.age import IndependentAge
 from fetalclip.exam import gather, sort_exams
-from fetalclip.exam.dating import header_age
+from fetalclip.exam.dating import header_age, spread
 from fetalclip.result import Analysis, Exam, InputInfo, Measurement, PlaneScores, Study
 
 HC = Measurement("HC", 175.0, definition="outer", source="drawn")
@@ -68,6 +69,29 @@ def test_an_age_that_was_given_wins_and_a_difference_is_told() -> None:
     exam = gather([picture("a", 143)], ga="22w0d")
     assert exam["HC"].age == IndependentAge(154, "given")
     assert "the age that was given and that of the headers lie 11 days apart" in exam.warnings
+
+
+def test_an_age_that_was_given_is_of_one_day() -> None:
+    why = "no age: the one that was given cannot be that of scans {} days apart"
+    pictures = [picture("a", given="20w3d"), picture("b", 143, given="20w3d")]
+    exam = gather(pictures, ga="20w3d", study=Study(days={"a": 0, "b": 9}))
+    assert exam.age is None
+    assert (exam["HC"].centile_value, exam["HC"].reference, exam["HC"].age) == (None, None, None)
+    assert why.format(9) in exam.warnings
+    assert why.format(9) in [one.reason for one in exam.triage or ()]
+    assert gather(pictures, ga="20w3d", study=Study(days={"a": 0, "b": 1})).age == IndependentAge(143, "given")
+    exam = gather(pictures[:1], ga="20w3d", spread=91)
+    assert (exam.age, exam["HC"].centile_value) == (None, None)
+    assert why.format(91) in exam.warnings
+    assert gather([picture("b", 143)], spread=91).age == IndependentAge(143, "DICOM LMP")
+
+
+def test_the_days_over_which_exams_are_spread() -> None:
+    may, june = Study(first=date(2024, 5, 30), days={"a": 0, "b": 1}), Study(first=date(2024, 6, 2), days={"c": 3})
+    assert spread([may]) == 1
+    assert spread([june, Study(), may]) == 6
+    assert spread([Study()]) == spread([]) == 0
+    assert "2024" not in repr(may)
 
 
 def test_without_any_age_there_is_none() -> None:

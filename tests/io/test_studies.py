@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
+import fetalclip.io.studies as module
 from fetalclip.io import inspect
 from fetalclip.io.deid import Choices, Key, deidentify
 from fetalclip.io.studies import studies
@@ -142,6 +143,66 @@ def test_who_is_not_named_is_nobody_else(folder: Folder) -> None:
     assert exams(folder)[0][1].patient == ""
 
 
+NOBODY = {"PatientID": "", "PatientName": "", "PatientBirthDate": ""}
+ONE = {"PatientID": "SECRET-17", "PatientName": "ROE^JANE", "PatientBirthDate": "19900101"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        ({}, {"PatientBirthDate": "19850203"}, 2),
+        ({}, {"PatientBirthDate": "1990.01.01"}, 1),
+        ({}, {"PatientBirthDate": ""}, 1),
+        ({}, {"PatientBirthDate": "unknown"}, 1),
+        ({}, {"PatientName": "SMITH^ANN"}, 1),  # ID and birth date agree
+        ({}, {"PatientID": ""}, 1),
+        ({}, {"PatientID": "", "PatientName": "Röe^J."}, 1),
+        ({}, {"PatientID": "", "PatientName": "SMITH^ANN"}, 2),
+        ({}, {"PatientID": "", "PatientName": ""}, 1),
+        ({}, {"PatientID": "", "PatientBirthDate": "19850203"}, 2),
+        ({"PatientBirthDate": ""}, {"PatientBirthDate": "", "PatientName": "SMITH^ANN"}, 2),
+        ({"PatientBirthDate": ""}, {"PatientBirthDate": "", "PatientName": "Smith^Jane"}, 1),
+        ({"PatientBirthDate": ""}, {"PatientBirthDate": "", "PatientName": ""}, 1),
+        ({"PatientBirthDate": ""}, {"PatientBirthDate": "", "PatientName": "SECRET-17"}, 1),  # says the ID again
+        ({}, {"PatientID": "SECRET-18"}, 2),
+        ({"PatientID": ""}, {"PatientID": "", "PatientBirthDate": ""}, 1),
+    ],
+)
+def test_which_headers_are_of_two_patients(
+    folder: Folder, first: dict[str, str], second: dict[str, str], count: int
+) -> None:
+    folder.add("a", **(ONE | first))
+    folder.add("b", **(ONE | second))
+    for turned in (False, True):
+        study = studies(sorted(folder.root.iterdir(), reverse=turned), KEY)[0][1]
+        assert study.refused == ("" if count == 1 else "no exam: the headers of this study's files name 2 patients")
+        if count == 1 and "PatientID" not in first:
+            assert study.patient == KEY.pseudonym("SECRET-17")
+        assert not any(text in repr(study) for text in ("SECRET", "ROE", "1990"))
+
+
+def test_more_patients_than_are_told_apart(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_PEOPLE", 3)
+    for at in range(5):
+        folder.add(f"{at}", study=0, PatientID=f"SECRET-{at}")
+    assert exams(folder)[0][1].refused == "no exam: the headers of these files name 3 patients or more"
+
+
+def test_who_is_told_of_less_does_not_join_two_patients(folder: Folder) -> None:
+    folder.add("a", **(NOBODY | {"PatientName": "ROE^JANE"}))
+    folder.add("b", **ONE)
+    folder.add("c", **(ONE | {"PatientBirthDate": "19850203"}))
+    assert "name 2 patients" in exams(folder)[0][1].refused
+
+
+def test_a_copy_beside_its_original_is_of_the_same_patient(folder: Folder) -> None:
+    path = folder.add("a", **ONE)
+    (folder.root / "out").mkdir()
+    copy = folder.root / "out" / deidentify(path, folder.root / "out", KEY, Choices(keep_text=True)).place
+    (files, study), *others = studies([path, copy], KEY)
+    assert (len(files), study.refused, others) == (2, "", [])
+
+
 def test_days_are_counted_from_the_first_scan(folder: Folder) -> None:
     paths = [
         folder.add("a", AcquisitionDate="20240301"),
@@ -161,6 +222,8 @@ def test_damaged_files_and_pictures_that_are_not_read(folder: Folder) -> None:
     broken.write_bytes(broken.read_bytes()[:300])
     (folder.root / "loop").symlink_to(folder.root / "loop")
     assert names(exams(folder)) == [["a"], ["b"], ["c", "loop"]]
+    (folder.root / "b").unlink()
+    assert names(exams(folder)) == [["a", "c", "loop"]]  # one study, and what cannot be told from it
 
 
 def test_de_identified_copies_are_the_same_exam_of_the_same_age(folder: Folder) -> None:

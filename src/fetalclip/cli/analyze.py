@@ -103,7 +103,7 @@ def analyze(  # noqa: PLR0913  (one parameter per option)
         prompts=chosen,
         overlay=overlay,
         heads=head or None,
-        ga=age,
+        ga=request.exams.age_of_files,
         quality=exam,
     )
     return _tell(found, request, voice, as_json)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fetalclip.cli.ages import OTHER_DAY
 from fetalclip.cli.output import Voice, failure, printable
 from fetalclip.errors import UsageError
 
@@ -94,6 +95,7 @@ class Exams:
     age: IndependentAge | None = None
     done: list[Exam] = field(default_factory=list)
     _analyses: list[Analysis] = field(default_factory=list)
+    _spread: int | None = None
 
     def __post_init__(self) -> None:
         self._waiting = deque(self.groups)
@@ -102,6 +104,24 @@ class Exams:
     def files(self) -> list[Path]:
         """All files, in their order."""
         return [file for group in self.groups for file in group.files]
+
+    @property
+    def spread(self) -> int:
+        """Days from the first scan of all exams to the last, which one given age is for."""
+        if self._spread is None:
+            from fetalclip.exam.dating import spread
+
+            self._spread = spread(group.study for group in self.groups if group.study is not None)
+        return self._spread
+
+    @property
+    def age_of_files(self) -> IndependentAge | None:
+        """The age for the centiles of each file; None takes that of its header, as where the given one is refused."""
+        if self.age is None:
+            return None
+        from fetalclip.exam.dating import refused_age
+
+        return None if refused_age(self.spread) else self.age
 
     @property
     def refused(self) -> int:
@@ -125,7 +145,9 @@ class Exams:
             return None
         from fetalclip.exam import gather
 
-        exam = gather(self._analyses, str(group.folder), self.age, study=group.study)
+        exam = gather(self._analyses, str(group.folder), self.age, study=group.study, spread=self.spread)
+        if any(OTHER_DAY in one.warnings for one in self._analyses):
+            exam = replace(exam, warnings=(*exam.warnings, OTHER_DAY))
         self._waiting.popleft()
         self._analyses = []
         self.done.append(exam)

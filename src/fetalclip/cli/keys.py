@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 def check_apart(key_file: Path | None, folders: Iterable[Path]) -> None:
     """Refuse a key that lies among the files: it would be read as one, or be passed on with them.
 
+    Args:
+        key_file: the key, or None.
+        folders: of the files; a DICOMDIR stands for its folder.
+
     Raises:
         UsageError: it does.
     """
-    for folder in folders:
-        if key_file is not None and is_below(key_file, folder):
+    from fetalclip.io.dicom.directory import is_directory
+
+    if key_file is None:
+        return
+    for path in folders:
+        folder = path.parent if os.path.isfile(path) and is_directory(path) else path
+        if is_below(key_file, folder):
             found = f"--key-file {printable(key_file)} lies in {printable(folder)}"
             raise UsageError(found, "a key that lies apart from the files", f"--key-file {printable(key_file.name)}")
 

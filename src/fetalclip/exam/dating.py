@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 from fetalclip.clinical.age import HEADER_SOURCES, TOLERANCE, IndependentAge
-from fetalclip.result import Analysis
+from fetalclip.result import Analysis, Study
 
 SPAN = 1
 """Days over which the scans of an exam may be spread, for one age: a head grows by its own spread in a week."""
+
+
+def spread(studies: Iterable[Study]) -> int:
+    """Days from the first scan of all these exams to the last; 0 where headers tell of one day at most."""
+    ends = [(one.first, one.first + timedelta(max(one.days.values(), default=0))) for one in studies if one.first]
+    return (max(last for _, last in ends) - min(first for first, _ in ends)).days if ends else 0
+
+
+def refused_age(days: int) -> str:
+    """Why an age that was given is not taken for scans that are spread over so many days; empty where it is."""
+    return f"no age: the one that was given cannot be that of scans {days} days apart" if days > SPAN else ""
 
 
 def header_age(analyses: Sequence[Analysis], days: Mapping[str, int]) -> tuple[IndependentAge | None, str]:

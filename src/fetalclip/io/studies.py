@@ -6,29 +6,65 @@ Studies, series and patients are told by what a key makes of them (`fetalclip.io
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fetalclip.io.deid.header import patient_of
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.origin import Origin, header_of, origin_of
 from fetalclip.io.dicom import values
-from fetalclip.io.dicom.age import scan_day
+from fetalclip.io.dicom.age import day_of, scan_day
 from fetalclip.result import Study
 
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
 REST = "rest"
+_MOST_PEOPLE = 100  # that are told apart: a folder may hold as many as it has files
+_MOST_NAME = 1000  # characters of a name that are compared
+
+
+@dataclass(frozen=True)
+class _Who:
+    """Whom a header names. It identifies: for comparing alone.
+
+    Attributes:
+        key: what a key makes of the Patient ID; empty where there is none.
+        birth: the birth date, where it is a date.
+        name: the words of each spelling of the name (letters, ideograms, sounds); none where it only repeats the ID.
+    """
+
+    key: str
+    birth: date | None
+    name: tuple[frozenset[str], ...]
+
+    def differs(self, other: _Who) -> bool:
+        """Whether two headers cannot be of one person; what one of them does not tell contradicts nothing.
+
+        Names are spelled in many ways: they count only where the IDs and birth dates do not both agree, and differ
+        where no word of one is in the other.
+        """
+        pairs: list[tuple[object, object]] = [(self.key, other.key), (self.birth, other.birth)]
+        both = [(one, two) for one, two in pairs if one and two]
+        if any(one != two for one, two in both):
+            return True
+        names = [(one, two) for one, two in zip(self.name, other.name, strict=False) if one and two]
+        return len(both) < len(pairs) and bool(names) and not any(one & two for one, two in names)
 
 
 @dataclass(frozen=True)
 class _Member:
-    """A file, what its header tells (nothing where it is no DICOM), and whether that names a patient."""
+    """A file and what its header tells: nothing where it is no DICOM, no ``who`` where it names nobody."""
 
     path: Path
-    origin: Origin | None
-    named: bool
-    scanned: date | None
+    origin: Origin | None = None
+    who: _Who | None = None
+    scanned: date | None = None
 
 
 def studies(files: Iterable[Path], key: Key) -> list[tuple[list[Path], Study]]:
@@ -57,21 +93,52 @@ def studies(files: Iterable[Path], key: Key) -> list[tuple[list[Path], Study]]:
 def _member(path: Path, key: Key) -> _Member:
     header = header_of(path)
     if header is None:
-        return _Member(path, None, False, None)
+        return _Member(path)
     with values.hushed():
         patient, study = patient_of(header.dataset), values.text(header.dataset, "StudyInstanceUID")
         named = patient not in ("", study)  # else nothing but the study tells who it is
-        return _Member(path, origin_of(header.dataset, key), named, scan_day(header.dataset))
+        who = _who(header.dataset, key) if named else None
+        return _Member(path, origin_of(header.dataset, key), who, scan_day(header.dataset))
+
+
+def _who(dataset: Dataset, key: Key) -> _Who:
+    patient = values.text(dataset, "PatientID")
+    name = str(values.get(dataset, "PatientName") or "").strip(" \0")[:_MOST_NAME]
+    spellings = () if name == patient else tuple(_words(part) for part in name.split("="))
+    return _Who(key.pseudonym(patient) if patient else "", day_of(dataset, "PatientBirthDate"), spellings)
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words of a name without accents, capitals and points."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return frozenset(re.findall(r"[^\W_]+", plain.casefold()))
+
+
+def _people(members: Sequence[_Member]) -> tuple[int, str]:
+    """How many patients the headers name, `_MOST_PEOPLE` at most, and the key of one, by Patient ID where told."""
+    people: list[list[_Who]] = []
+    keys: dict[_Who, str] = {}
+    for one in members:
+        if one.who is not None and one.origin is not None:
+            keys.setdefault(one.who, one.origin.patient)
+    for who in keys:
+        own = next((some for some in people if not any(map(who.differs, some))), None)
+        people.append([who]) if own is None else own.append(who)
+        if len(people) == _MOST_PEOPLE:
+            break
+    first = sorted(keys, key=lambda who: not who.key)
+    return len(people), keys[first[0]] if first else ""
 
 
 def _exam(members: Sequence[_Member], study: str, part: str) -> tuple[list[Path], Study]:
     origins = [one.origin for one in members if one.origin is not None]
     series = {name: at for at, name in enumerate(dict.fromkeys(one.series for one in origins if one.series))}
-    patients = dict.fromkeys(one.origin.patient for one in members if one.origin is not None and one.named)
+    people, patient = _people(members)
     refused = ""
-    if len(patients) > 1:
+    if people > 1:
         whose = "this study's" if study else "these"
-        refused = f"no exam: the headers of {whose} files name {len(patients)} patients"
+        many = f"{people} patients" if people < _MOST_PEOPLE else f"{people} patients or more"
+        refused = f"no exam: the headers of {whose} files name {many}"
 
     def place(one: _Member) -> tuple[float, float]:
         number = None if one.origin is None else one.origin.number
@@ -81,5 +148,6 @@ def _exam(members: Sequence[_Member], study: str, part: str) -> tuple[list[Path]
     scans = {str(one.path): one.scanned for one in members if one.scanned is not None}
     first = min(scans.values(), default=None)
     days = {path: (day - first).days for path, day in scans.items() if first is not None}
-    who = next(iter(patients), "") if not refused else ""
-    return [one.path for one in sorted(members, key=place)], Study(study, who, tuple(series), part, days, refused)
+    who = "" if refused else patient
+    told = Study(study, who, tuple(series), part, days, refused, first=first)
+    return [one.path for one in sorted(members, key=place)], told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from fetalclip.clinical.age import IndependentAge
@@ -96,6 +97,7 @@ class Study:
         days: path of a file to the days from the first scan of the exam to its own, where the header tells.
         refused: why its files are no one exam; empty where they are.
         warnings: what else the headers say.
+        first: day of the first scan, where a header tells. It identifies: never to be shown.
     """
 
     key: str = ""
@@ -105,6 +107,7 @@ class Study:
     days: Mapping[str, int] = field(default_factory=dict)
     refused: str = ""
     warnings: tuple[str, ...] = ()
+    first: date | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

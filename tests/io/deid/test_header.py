@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
+from fetalclip.clinical.age import IndependentAge
 from fetalclip.errors import UnreadableInput
 from fetalclip.io.deid import Choices, Key
 from fetalclip.io.deid.actions import profile, rules
 from fetalclip.io.deid.header import clean
 from fetalclip.io.deid.secrets import leaves
+from fetalclip.io.dicom.age import age_of
 
 
 def texts(dataset: Dataset) -> str:
@@ -51,6 +53,55 @@ def test_dates_move_together(key: Key, planted: Any, sim: SimpleNamespace) -> No
     assert len(done.AcquisitionDateTime) == 8
     assert done.StudyTime == ""
     assert done.PatientBirthDate == ""
+
+
+def dated(sim: SimpleNamespace, planted: Any, lmp: str, code: str = "", **fields: Any) -> Dataset:
+    """A header of a scan on 2024-05-20 with a last period, and an item of the acquisition context."""
+    new = sim.header(planted)
+    new.StudyDate, new.AcquisitionDateTime, new.LastMenstrualDate = "20240520", "20240520101500", lmp
+    if code:
+        item, name, unit = Dataset(), Dataset(), Dataset()
+        name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = code, "LN", "x"
+        unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning = "d", "UCUM", "day"
+        item.ConceptNameCodeSequence, item.MeasurementUnitsCodeSequence = [name], [unit]
+        for keyword, value in fields.items():
+            setattr(item, keyword, value)
+        new.AcquisitionContextSequence = [item]
+    return new
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "stays"),
+    [
+        ("", {}, True),
+        ("11779-6", {"Date": "20241004"}, True),  # they agree
+        ("18185-9", {"NumericValue": "143"}, True),
+        ("11779-6", {"Date": "20241104"}, False),  # 31 days apart
+        ("11885-1", {"NumericValue": "100"}, False),
+        ("11888-5", {"NumericValue": "143"}, False),  # by ultrasound
+    ],
+)
+def test_an_age_that_was_refused_does_not_come_back(
+    key: Key, planted: Any, sim: SimpleNamespace, code: str, fields: dict[str, Any], stays: bool
+) -> None:
+    old = dated(sim, planted, "20231229", code, **fields)
+    done = clean(old, key, Choices())
+    assert ("LastMenstrualDate" in done.dataset) == stays
+    assert done.replaced["LastMenstrualDate"] == stays
+    assert done.removed["LastMenstrualDate"] == (not stays)
+    assert age_of(done.dataset).age == (IndependentAge(143, "DICOM LMP") if stays else None)
+    assert set(age_of(old).warnings) <= set(age_of(done.dataset).warnings) or not stays
+    assert "20231229" not in texts(done.dataset)
+    again = clean(done.dataset, key, Choices()).dataset
+    assert ("LastMenstrualDate" in again) == stays
+
+
+def test_a_range_of_days_is_no_day_of_the_scan(key: Key, planted: Any, sim: SimpleNamespace) -> None:
+    old = dated(sim, planted, "20231229")
+    old.StudyDate = ""
+    old.add_new("AcquisitionDateTime", "DT", "20240520-20240701")
+    for part in (old, clean(old, key, Choices()).dataset):
+        assert age_of(part).age is None
 
 
 def test_one_patient_is_one_and_another_is_another(

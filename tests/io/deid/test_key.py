@@ -62,6 +62,10 @@ def test_no_key_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, key: Key) -> None:
     monkeypatch.setenv(ENVIRONMENT, bytes(range(32)).hex())
     assert find_key(None)[0].fingerprint == key.fingerprint
+    for wrong in ("abc", "0" * 64):
+        monkeypatch.setenv(ENVIRONMENT, wrong)
+        with pytest.raises(UnreadableInput, match=f"unset {ENVIRONMENT}"):
+            find_key(None)
     monkeypatch.setenv(ENVIRONMENT, "short")
     with pytest.raises(UnreadableInput, match="5 characters"):
         find_key(None)

@@ -80,15 +80,36 @@ def test_codes_are_those_of_the_standard() -> None:
         ([], {"LastMenstrualDate": LMP_143}, "DICOM LMP"),
         ([item("8665-2", Date=LMP_143)], {}, "DICOM LMP"),
         ([item("11955-2", DateTime=f"{LMP_143}101500.5+0100")], {}, "DICOM LMP"),
-        ([item("11778-8", Date=EDD_143)], {}, "DICOM EDD"),
         ([item("11779-6", Date=EDD_143)], {}, "DICOM EDD"),
-        ([item("18185-9", "d", NumericValue="143")], {}, "DICOM GA"),
+        ([item("11885-1", "d", NumericValue="143")], {}, "DICOM GA"),
+        ([item("11886-9", "d", NumericValue="143.9")], {}, "DICOM GA"),  # whole days, as people count them
         ([item("11885-1", "wk", NumericValue="20.42857143")], {}, "DICOM GA"),
-        ([item("18185-9", "d", NumericValue="143")], {"AcquisitionDate": None}, "DICOM GA"),
+        ([item("11885-1", "d", NumericValue="143")], {"AcquisitionDate": None}, "DICOM GA"),
     ],
 )
 def test_each_kind_is_taken(context: list[Dataset], fields: dict[str, Any], source: str) -> None:
     assert found(*context, **fields) == HeaderAge(IndependentAge(143, source))
+
+
+@pytest.mark.parametrize(
+    ("weeks", "days"),
+    [("20.857", 146), ("20.86", 146), ("20.142857", 141), ("20.1", 141), ("20", 140), ("0.143", 1), ("45.0", 315)],
+)
+def test_weeks_are_told_to_the_nearest_day(weeks: str, days: int) -> None:
+    assert found(item("11885-1", "wk", NumericValue=weeks)).age == IndependentAge(days, "DICOM GA")
+
+
+def test_what_does_not_say_its_basis_is_told() -> None:
+    unsaid = item("11778-8", Date=EDD_143), item("18185-9", "d", NumericValue="142")
+    for one, source, days in ((unsaid[0], "DICOM EDD", 143), (unsaid[1], "DICOM GA", 142)):
+        answer = found(one)
+        assert answer.age == IndependentAge(days, source)
+        assert len(answer.warnings) == 1
+        assert "does not say what the" in answer.warnings[0]
+        assert "may be by ultrasound" in answer.warnings[0]
+    by_lmp = item("11885-1", "d", NumericValue="141")
+    assert found(*unsaid, by_lmp) == HeaderAge(IndependentAge(141, "DICOM GA"))  # what says its basis goes before
+    assert found(*unsaid, LastMenstrualDate=LMP_143) == HeaderAge(IndependentAge(143, "DICOM LMP"))
 
 
 def test_the_most_trusted_of_several() -> None:
@@ -127,6 +148,9 @@ def test_what_came_of_a_measurement_is_never_taken(code: str) -> None:
         ([], {"LastMenstrualDate": "20231399"}, "no date"),
         ([], {"LastMenstrualDate": "202312"}, "no date"),
         ([], {"LastMenstrualDate": "ROE^JANE"}, "no date"),
+        ([], {"LastMenstrualDate": f"{LMP_143}-20240201"}, "no date"),  # a range
+        ([], {"LastMenstrualDate": f"{LMP_143}-"}, "no date"),
+        ([item("8665-2", DateTime=f"{LMP_143}-20240201")], {}, "no date"),
         ([], {"LastMenstrualDate": [LMP_143, LMP_143]}, "no date"),
         ([item("8665-2", NumericValue="3")], {}, "no date"),
         ([], {"LastMenstrualDate": LMP_143, "AcquisitionDate": None}, "no day of the scan"),

@@ -21,6 +21,7 @@ from fetalclip.io.deid.actions import Choices, Rules, rules
 from fetalclip.io.deid.codes import known_code
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.secrets import DEPTH, NUMBERS, Search, leaves, printed, raw_bytes, strings
+from fetalclip.io.dicom.age import DAY, age_of
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -32,8 +33,8 @@ TYPE_2 = ("AccessionNumber", "Manufacturer", "PatientBirthDate", "PatientSex", "
           "StudyDate", "StudyID", "StudyTime", "SeriesNumber", "InstanceNumber")  # fmt: skip
 """What a file must have, if only empty (PS3.3, patient, study, series, equipment and image modules)."""
 
+_LMP = "LastMenstrualDate"
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-_DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _AGE = re.compile(r"\d{3}[DWMY]")
 _TEXT_VRS = frozenset(["AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"])
 _MOST_NUMBERS = 65536  # values of one element
@@ -80,6 +81,7 @@ def clean(dataset: Dataset, key: Key, choices: Choices, others: Iterable[str] = 
     patient = patient_of(dataset)
     work = _Work(key, rules(choices), key.days(patient), Cleaned(New(), key.pseudonym(patient)))
     work.fill(dataset, work.done.dataset, 0)
+    work.forget_refused(dataset)
     work.identify(dataset)
     kept = [word.casefold() for word in work.texts()]
     work.done.others = {text for text in others if not any(text.casefold() in word for word in kept)}
@@ -200,6 +202,17 @@ class _Work:
             for leaf, raw in leaves(item, 1):
                 self.done.secrets |= printed(raw) if leaf is None else strings(leaf)
 
+    def forget_refused(self, source: Dataset) -> None:
+        """Take out the last period where the old header speaks against it and the new one, which tells less, would not.
+
+        Due dates, ages that are told and their codes do not stay: without them an age that was refused would come back.
+        """
+        new = self.done.dataset
+        if _LMP in new and not set(age_of(source).warnings) <= set(age_of(new).warnings):
+            del new[_LMP]
+            self.done.replaced -= Counter([_LMP])
+            self.done.removed[_LMP] += 1
+
     def identify(self, source: Dataset) -> None:
         """Fill in what every file must have."""
         new = self.done.dataset
@@ -272,11 +285,11 @@ def _number(value: Any) -> float | None:
 
 def _earlier(text: str, days: int, with_time: bool) -> str | None:
     """A date so many days before, without its time of day; None of what is no date, or a range of dates."""
-    match = _DATE.match(text)
-    if match is None or (not with_time and len(text.strip()) > len(match[0])):
+    match = DAY.fullmatch(text.strip(" \0"))
+    if match is None or (not with_time and match["rest"]):
         return None
     try:
-        return (date(*map(int, match.groups())) - timedelta(days)).strftime("%Y%m%d").rjust(8, "0")
+        return (date(*map(int, match.groups()[:3])) - timedelta(days)).strftime("%Y%m%d").rjust(8, "0")
     except (ValueError, OverflowError):
         return None
 

@@ -122,7 +122,8 @@ def find_key(path: Path | None, make: bool = True) -> tuple[Key, bool]:
         text = os.environ.get(ENVIRONMENT, "")
         if not text:
             raise UsageError("no key", f"--key-file, or the key in {ENVIRONMENT}", "--key-file deid.key")
-        return _parsed(text, ENVIRONMENT), False
+        fix = f"--key-file deid.key, which makes a key; or unset {ENVIRONMENT}, or put a key into it"
+        return _parsed(text, ENVIRONMENT, fix), False
     try:
         if not os.path.lexists(path) and make:
             return _made(path), True
@@ -133,7 +134,7 @@ def find_key(path: Path | None, make: bool = True) -> tuple[Key, bool]:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no name for a file"
         raise UnreadableInput(f"--key-file {path} cannot be read ({why})", "a key file you may read") from None
-    return _parsed(text, f"--key-file {path}"), False
+    return _parsed(text, f"--key-file {path}", "a new file name, to make a key"), False
 
 
 def is_private(path: Path) -> bool:
@@ -141,15 +142,15 @@ def is_private(path: Path) -> bool:
     return os.name != "posix" or path.stat().st_mode & 0o077 == 0
 
 
-def _parsed(text: str, place: str) -> Key:
+def _parsed(text: str, place: str, fix: str) -> Key:
     """The key that a text spells. The error does not repeat it: it may be a real one with a typing error."""
     text = text.strip()
     if not _HEX.fullmatch(text):
         found = f"{place} holds {len(text)} characters" if len(text) < 1000 else f"{place} holds a long text"
-        raise UnreadableInput(f"{found} that are no key", "64 hexadecimal digits", "a new file name, to make a key")
+        raise UnreadableInput(f"{found} that are no key", "64 hexadecimal digits", fix)
     secret = bytes.fromhex(text)
     if len(set(secret)) < 8:
-        raise UnreadableInput(f"{place} holds a key that can be guessed", "64 digits by chance", "a new file name")
+        raise UnreadableInput(f"{place} holds a key that can be guessed", "64 digits by chance", fix)
     return Key(secret)
 
 

@@ -17,7 +17,7 @@ from fetalclip.io.deid.key import Key
 from fetalclip.io.dicom import values
 from fetalclip.io.dicom.header import Header, read_header
 from fetalclip.io.formats import HEAD, sniff
-from fetalclip.io.source import MAX_BYTES, check_regular, shown
+from fetalclip.io.source import check_regular, shown
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -58,11 +58,12 @@ def origin_of(dataset: Dataset, key: Key) -> Origin:
 def header_of(path: Path) -> Header | None:
     """The header of a DICOM file, its pixels not read; None of any other file, of a DICOMDIR, of one that is damaged.
 
-    What is wrong with a file is told by who reads its picture.
+    A file may have any size: a long clip belongs to its exam too. What is wrong with a file is told by who reads its
+    picture.
     """
     label = shown(str(path))
     try:
-        check_regular(str(path), label, MAX_BYTES)
+        check_regular(str(path), label, limit=None)
         with path.open("rb") as stream:
             if sniff(stream.read(HEAD)) != "DICOM":
                 return None

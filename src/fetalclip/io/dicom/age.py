@@ -39,9 +39,12 @@ _UNSAID = frozenset(("11778-8", "18185-9"))  # codes that do not say what the da
 _UNITS = {"d": 1.0, "wk": 7.0}  # UCUM, in days
 _SCANNED = ("AcquisitionDate", "AcquisitionDateTime", "ContentDate", "SeriesDate", "StudyDate")
 _MOST_ITEMS = 256
-_DIGITS = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")  # with points before DICOM 3
+_TIME = r"\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?"
+DAY = re.compile(rf"(\d{{4}})\.?(\d\d)\.?(\d\d)(?P<rest>(?:{_TIME})?(?:[+-](?:0\d|1[0-4])[0-5]\d)?)", re.ASCII)
+"""A day (with points before DICOM 3), the time of day and the offset from UTC that may follow; not a range of days."""
 
 _CIRCULAR = "an age or due date of the header is by ultrasound, or may be: not taken, a centile by it would be circular"
+_UNSURE = "the header does not say what the {} it tells was reckoned from: it may be by ultrasound"
 _WORDS = {LMP: "LMP", EDD: "EDD", AGE: "gestational age"}
 
 
@@ -59,10 +62,13 @@ class HeaderAge:
 
 
 def age_of(dataset: Dataset) -> HeaderAge:
-    """The independent age of a file, by LMP, else EDD, else an age that is told; of several the most trusted."""
+    """The independent age of a file, by LMP, else EDD, else an age that is told; of several the most trusted.
+
+    One that does not say what it was reckoned from comes after all others, with a warning where it is taken.
+    """
     scanned = scan_day(dataset)
     told = list(_told(dataset))
-    warnings, found = dict[str, None](), list[IndependentAge]()
+    warnings, found = dict[str, None](), list[tuple[bool, IndependentAge]]()
     measured = any(code in _MEASURED for code, _, _ in told)
     for code, item, keywords in told:
         if code in _MEASURED or (measured and code in _UNSAID):
@@ -72,14 +78,17 @@ def age_of(dataset: Dataset) -> HeaderAge:
         if age is None:
             warnings[why] = None
         else:
-            found.append(age)
-    found.sort(key=lambda age: HEADER_SOURCES.index(age.source))
-    apart = max(age.days for age in found) - min(age.days for age in found) if found else 0
+            found.append((code in _UNSAID, age))
+    found.sort(key=lambda pair: (pair[0], HEADER_SOURCES.index(pair[1].source)))
+    ages = [age for _, age in found]
+    apart = max(age.days for age in ages) - min(age.days for age in ages) if ages else 0
     if apart > TOLERANCE:
-        sources = " and ".join(dict.fromkeys(_WORDS[age.source] for age in found))
+        sources = " and ".join(_WORDS[source] for source in HEADER_SOURCES if source in {age.source for age in ages})
         warnings[f"no age: {sources} of the header lie {apart} days apart"] = None
-        found = []
-    return HeaderAge(found[0] if found else None, tuple(warnings))
+        return HeaderAge(None, tuple(warnings))
+    if found and found[0][0]:
+        warnings[_UNSURE.format(_WORDS[ages[0].source])] = None
+    return HeaderAge(ages[0] if ages else None, tuple(warnings))
 
 
 def scan_day(dataset: Dataset) -> date | None:
@@ -98,13 +107,13 @@ def _told(dataset: Dataset) -> Iterator[tuple[str, Dataset, tuple[str, ...]]]:
 
 
 def _aged(source: str, item: Dataset) -> tuple[IndependentAge | None, str]:
-    """The age that an item tells in days or weeks, or None and why not, without its value."""
+    """The age that an item tells in whole days, weeks to the nearest; or None and why not, without its value."""
     words = f"the {_WORDS[source]} of the header"
     unit = _UNITS.get(_code(item, "MeasurementUnitsCodeSequence", "UCUM"))
     number = (values.numbers(item, "NumericValue") or [math.nan])[0]
     if unit is None or not math.isfinite(number):
         return None, f"{words} is no number of days or weeks: not taken"
-    days = number * unit + 1e-6  # 20.142857 weeks are 141 days
+    days = number if unit == 1 else number * unit + 0.5  # 20.857 weeks are 146 days
     if not 1 <= days < LATEST + 1:
         return None, f"{words} cannot be meant: not taken"
     return IndependentAge(math.floor(days), source), ""
@@ -128,17 +137,17 @@ def _dated(
 
 
 def _first_day(dataset: Dataset, keywords: tuple[str, ...]) -> date | None:
-    return next((day for keyword in keywords if (day := _day(dataset, keyword)) is not None), None)
+    return next((day for keyword in keywords if (day := day_of(dataset, keyword)) is not None), None)
 
 
-def _day(dataset: Dataset, keyword: str) -> date | None:
+def day_of(dataset: Dataset, keyword: str) -> date | None:
     """The day of a date or of a date and time; None where there is none, or half of one."""
     value: Any = values.get(dataset, keyword)
     if isinstance(value, date):  # as pydicom gives it where somebody asked it to
         return date(value.year, value.month, value.day)
-    match = _DIGITS.match(value.strip(" \0")) if isinstance(value, str) else None
+    match = DAY.fullmatch(value.strip(" \0")) if isinstance(value, str) else None
     try:
-        found = None if match is None else date(*map(int, match.groups()))
+        found = None if match is None else date(*map(int, match.groups()[:3]))
     except ValueError:
         return None
     return found if found is not None and 1900 <= found.year <= 2200 else None
