@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -102,15 +99,3 @@ def build(
 @pytest.fixture
 def make() -> Callable[..., bytes]:
     return build
-
-
-@pytest.fixture(scope="session")
-def fuzz() -> ModuleType:
-    """The benchmark that mutates files."""
-    path = Path(__file__).resolve().parents[3] / "benchmarks" / "dicom_fuzz.py"
-    spec = importlib.util.spec_from_file_location("dicom_fuzz", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
