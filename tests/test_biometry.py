@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -153,10 +152,10 @@ def test_a_model_without_heads_has_no_biometry(model, picture):
     assert line.warnings[-1].startswith("no biometry")
 
 
-def test_the_age_of_a_header_brings_centiles_and_is_named(model, folder, picture, tmp_path):
+def test_the_age_of_a_header_brings_centiles_and_is_named(model, folder, picture, tmp_path, dicoms):
     dicom = tmp_path / "head"
     dated = {"AcquisitionDate": "20240520", "LastMenstrualDate": "20231106"}  # 28w0d
-    _write_dicom(dicom, np.asarray(Image.open(picture)), **dated)
+    dicom.write_bytes(dicoms.build(np.asarray(Image.open(picture)), regions=[], **dated))
     line = analyze(model, dicom, folder)
     assert line.input.age == IndependentAge(196, "DICOM LMP")
     assert line.to_dict()["input"]["age"] == {"days": 196, "source": "DICOM LMP"}
@@ -171,13 +170,5 @@ def test_the_age_of_a_header_brings_centiles_and_is_named(model, folder, picture
     assert "the age that was given and that of the header (DICOM LMP) lie 14 days apart" in given.warnings
     near = analyze(model, dicom, folder, ga="27w1d")
     assert not any("apart" in warning for warning in near.warnings)
-    _write_dicom(dicom, np.asarray(Image.open(picture)), AcquisitionDate="20240520")
+    dicom.write_bytes(dicoms.build(np.asarray(Image.open(picture)), regions=[], AcquisitionDate="20240520"))
     assert all(one.age is None and one.centile_value is None for one in analyze(model, dicom, folder).measured)
-
-
-def _write_dicom(path: Path, pixels: np.ndarray, **fields: str) -> None:
-    place = Path(__file__).resolve().parent / "io" / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_dicoms", place)
-    dicoms = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(dicoms)
-    path.write_bytes(dicoms.build(pixels, regions=[], **fields))

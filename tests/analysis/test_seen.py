@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,6 @@ WANTED = Normalisation(64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 WORDS = "ROE JANE 12345"
 SIZE = (800, 600)
 PLANES = ("planes",)
-
-
-def small_dicoms() -> Any:
-    place = Path(__file__).resolve().parents[1] / "io" / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_dicoms", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def tissue(seed: int = 1) -> np.ndarray:
@@ -91,18 +81,20 @@ def test_nobody_looks_where_no_tower_does(told: Callable[..., list[str]], monkey
     ("field", "words"),
     [("YES", "(the header says so too)"), ("NO", "(the header says that there is none)"), (None, "")],
 )
-def test_the_header_is_compared(told: Callable[..., list[str]], field: str | None, words: str) -> None:
+def test_the_header_is_compared(
+    told: Callable[..., list[str]], dicoms: ModuleType, field: str | None, words: str
+) -> None:
     fields = {} if field is None else {"BurnedInAnnotation": field}
     page = written(tissue(), 255, 20, (100, 150))
-    (said,) = told(small_dicoms().build(page, **fields), overlay="keep")
+    (said,) = told(dicoms.build(page, **fields), overlay="keep")
     assert words in said
     assert ("header" in said) == (field is not None)
-    assert told(small_dicoms().build(tissue(), **fields), overlay="keep") == []
+    assert told(dicoms.build(tissue(), **fields), overlay="keep") == []
 
 
 @pytest.mark.parametrize("overlay", ["keep", "mask"])
 def test_a_clip_is_looked_at_once(
-    told: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, overlay: str
+    told: Callable[..., list[str]], dicoms: ModuleType, monkeypatch: pytest.MonkeyPatch, overlay: str
 ) -> None:
     rng = np.random.default_rng(0)
     moving = [np.clip(tissue() + rng.normal(0, 14, SIZE[::-1]), 0, 255).astype(np.uint8) for _ in range(6)]
@@ -114,7 +106,7 @@ def test_a_clip_is_looked_at_once(
         return whole(*args)
 
     monkeypatch.setattr(seen, "text_left", counted)
-    said = told(small_dicoms().build(clip, SOPClassUID=small_dicoms().CLIP, FrameTime=33.0), overlay=overlay)
+    said = told(dicoms.build(clip, SOPClassUID=dicoms.CLIP, FrameTime=33.0), overlay=overlay)
     assert len(looks) == 1
     assert looks[0][0].shape == SIZE[::-1]
     assert [warning.split(":")[0] for warning in said] == (["burned-in text in 1 place"] if overlay == "keep" else [])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -64,16 +64,6 @@ UNEQUAL = {"clip-cut": 1, "fragment-length": 2, "fragments-cut": 1, "frames-more
 """Clips that `deid` refuses, with the pictures that are there: a copy would not be whole."""
 
 
-def _maker() -> Any:
-    path = Path(__file__).resolve().parents[1] / "io" / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_dicoms", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _spliced(data: bytes, after: bytes, skip: int, new: bytes, last: bool = False) -> bytes:
     """The bytes with ``new`` written over what stands ``skip`` bytes after the start of ``after``."""
     at = (data.rfind(after) if last else data.index(after)) + skip
@@ -81,9 +71,9 @@ def _spliced(data: bytes, after: bytes, skip: int, new: bytes, last: bool = Fals
 
 
 @pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bad(tmp_path_factory: pytest.TempPathFactory, dicoms: ModuleType) -> Path:
     """A folder with all of them, between a good file at its begin and one at its end."""
-    maker, folder = _maker(), tmp_path_factory.mktemp("bad")
+    folder = tmp_path_factory.mktemp("bad")
     gray = np.ascontiguousarray(draw("brain", 1).frame.gray[:240, :320])
     box = {"RegionLocationMinX0": 20, "RegionLocationMinY0": 20, "RegionLocationMaxX1": 299, "RegionLocationMaxY1": 219}
 
@@ -91,8 +81,8 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels: np.ndarray | None = gray, *syntax: str, fragments: Any = None, delta: float = 0.02, **told: Any
     ) -> bytes:
         uids = {"StudyInstanceUID": "1.2.5", "SeriesInstanceUID": "1.2.6"}
-        regions = [maker.region(PhysicalDeltaX=delta, **box)]
-        return maker.build(pixels, *syntax, fragments=fragments, regions=regions, **uids | told)
+        regions = [dicoms.region(PhysicalDeltaX=delta, **box)]
+        return dicoms.build(pixels, *syntax, fragments=fragments, regions=regions, **uids | told)
 
     good, clip = build(), build(np.stack([gray] * 3))
     packed, size, name = build(np.stack([gray] * 3), RLE), b"\xe0\x7f\x10\x00OB", b"\x10\x00\x10\x00PN"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 from datetime import date, timedelta
@@ -22,18 +21,6 @@ from fetalclip.io.deid.key import ENVIRONMENT
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetalclip-tiny HAS RANDOM WEIGHTS")
 PLANTED = ("ROE", "JANE", "SECRET", "19900101", "1.2.3.", "20240520", "20231229", "2024-05", "2023-12")
-
-
-@pytest.fixture(scope="module")
-def dicoms() -> ModuleType:
-    """The small files of the reader's tests."""
-    place = Path(__file__).resolve().parents[1] / "io" / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_dicoms", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -88,14 +89,6 @@ def test_outside_and_in_other_threads_all_is_heard(caplog: pytest.LogCaptureFixt
 
 
 @pytest.fixture
-def dicom() -> Callable[..., bytes]:
+def dicom(dicoms: ModuleType) -> Callable[..., bytes]:
     """Makes small DICOM files."""
-    import importlib.util
-
-    path = Path(__file__).parent / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("dicom_files", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.build
+    return dicoms.build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -17,18 +16,6 @@ from fetalclip.io.studies import studies
 from fetalclip.result import Study
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
-
-
-@pytest.fixture(scope="module")
-def dicoms() -> ModuleType:
-    """The small files of the reader's tests."""
-    place = Path(__file__).resolve().parent / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_dicoms", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Folder:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from fetalclip.errors import InputError, UnreadableInput
 from fetalclip.io import read_size
-from fetalclip.io.deid.header import patient_of
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.origin import origin_of
 from fetalclip.io.deid.source import trusting_nothing
-from fetalclip.io.dicom import values
 from fetalclip.io.dicom.age import age_of
 from fetalclip.io.dicom.places import find_places
 from fetalclip.io.dicom.read import Opened, begin_pixels, open_dicom
@@ -106,10 +104,7 @@ def _dicom(opened: Opened, key: Key) -> Facts:
         oblong = not math.isclose(*spacing, rel_tol=_SQUARE)
         if not oblong:
             cells["mm_per_pixel"] = f"{spacing[0]:.9g}"
-    told = patient_of(dataset)
-    patient = origin.patient if told else ""
-    named = told not in ("", values.text(dataset, "StudyInstanceUID"))
-    return Facts(cells, _frames(opened), patient, origin.study, named, True, oblong)
+    return Facts(cells, _frames(opened), origin.patient, origin.study, origin.named, True, oblong)
 
 
 def _frames(opened: Opened) -> int | None:

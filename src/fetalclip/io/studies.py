@@ -14,7 +14,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fetalclip.io.deid.header import patient_of
 from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.origin import Origin, header_of, origin_of
 from fetalclip.io.dicom import values
@@ -95,10 +94,9 @@ def _member(path: Path, key: Key) -> _Member:
     if header is None:
         return _Member(path)
     with values.hushed():
-        patient, study = patient_of(header.dataset), values.text(header.dataset, "StudyInstanceUID")
-        named = patient not in ("", study)  # else nothing but the study tells who it is
-        who = _who(header.dataset, key) if named else None
-        return _Member(path, origin_of(header.dataset, key), who, scan_day(header.dataset))
+        origin = origin_of(header.dataset, key)
+        who = _who(header.dataset, key) if origin.named else None
+        return _Member(path, origin, who, scan_day(header.dataset))
 
 
 def _who(dataset: Dataset, key: Key) -> _Who:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 from fetalclip.io.deid import Choices, Key, deidentify
 from fetalclip.io.deid.origin import Origin, header_of, origin_of
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
-
-
-@pytest.fixture(scope="module")
-def dicoms() -> ModuleType:
-    """The small files of the reader's tests."""
-    place = Path(__file__).resolve().parents[1] / "dicom" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_dicoms", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _origin(path: Path, key: Key = KEY) -> Origin:

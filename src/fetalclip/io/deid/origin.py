@@ -28,13 +28,15 @@ class Origin:
     """Where a DICOM file belongs.
 
     Attributes:
-        patient: the pseudonym of who is in it.
+        patient: the pseudonym of who is in it; empty where nothing tells.
+        named: whether the header names a patient; else at most its study tells who it is.
         study, series: its exam and its part of it, as UIDs; empty where the header does not tell.
         number: its place in the series; None where the header does not tell.
         machine: maker and model, as the header has them.
     """
 
     patient: str
+    named: bool
     study: str
     series: str
     number: int | None
@@ -46,8 +48,10 @@ def origin_of(dataset: Dataset, key: Key) -> Origin:
     with values.hushed():
         study, series = (values.text(dataset, f"{word}InstanceUID") for word in ("Study", "Series"))
         made = (values.text(dataset, word) for word in ("Manufacturer", "ManufacturerModelName"))
+        patient = patient_of(dataset)
         return Origin(
-            key.pseudonym(patient_of(dataset)),
+            key.pseudonym(patient) if patient else "",
+            patient not in ("", study),
             key.uid(study) if study else "",
             key.uid(series) if series else "",
             values.whole(dataset, "InstanceNumber"),
