@@ -14,13 +14,12 @@ from fetalclip.clinical.age_prompts import load_age_templates
 from fetalclip.clinical.prompts import load_prompts
 from fetalclip.encoder.engine import unit
 from fetalclip.errors import BadCheckpoint, ModelNotFound, NoCalibration, NotAvailable, UsageError
-from fetalclip.frame import Frame
+from fetalclip.frame import Frame, spread
 from fetalclip.models.tiny import SHOUT, build_tiny
 from fetalclip.models.weights import save_folder
 from fetalclip.overlay import mask_overlay, overlay_only
 from fetalclip.phantom import PLANES, draw
 from fetalclip.preprocess import prepare
-from fetalclip.preprocess.cine import spread
 from fetalclip.result import PlaneScores
 from fetalclip.tasks import AgeRule, PlaneRule, SubplaneRule
 

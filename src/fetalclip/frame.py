@@ -196,6 +196,12 @@ class Cine:
         return cls(seen.width, seen.height, count, float(rate), shots, mm_per_pixel, source, dict(info or {}))
 
 
+def spread(count: int, most: int) -> list[int]:
+    """At most ``most`` of ``count`` indices: the middles of as many equal parts, in order, without repeats."""
+    parts = min(count, most)
+    return [(2 * part + 1) * count // (2 * parts) for part in range(parts)]
+
+
 def _spacing(value: tuple[float, float]) -> tuple[float, float]:
     x, y = float(value[0]), float(value[1])
     if not (np.isfinite(x) and np.isfinite(y) and x > 0 and y > 0):

@@ -18,13 +18,12 @@ from fetalclip.cli import main
 from fetalclip.clinical.biometry import ellipse_circumference
 from fetalclip.errors import BadCheckpoint, NotAvailable, UnreadableInput, UsageError
 from fetalclip.exam import gather
-from fetalclip.frame import Cine, Frame
+from fetalclip.frame import Cine, Frame, spread
 from fetalclip.models.dense import DecoderConfig, MaskDecoder
 from fetalclip.models.heart import HeartNet, HeartShape
 from fetalclip.models.heart_head import SIMULATED_WARNING, Gate, save_heart
 from fetalclip.models.mask_head import save_head
 from fetalclip.phantom.hearts import draw_heart
-from fetalclip.preprocess.cine import spread
 from fetalclip.report import Report
 from fetalclip.result import PlaneScores
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fetalclip.data.dicom_facts import Facts, facts_of, spread, why
+from fetalclip.data.dicom_facts import Facts, facts_of, why
 from fetalclip.errors import InputError
+from fetalclip.frame import spread
 from fetalclip.io.deid.key import Key
 
 KEY = Key(bytes(range(32)))

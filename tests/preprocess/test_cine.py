@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fetalclip.errors import UsageError
-from fetalclip.frame import Cine
-from fetalclip.preprocess.cine import SAMPLED, prepare_cine, spread
+from fetalclip.frame import Cine, spread
+from fetalclip.preprocess.cine import SAMPLED, prepare_cine
 
 
 def clip(count: int) -> Cine:

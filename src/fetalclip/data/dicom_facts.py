@@ -78,13 +78,6 @@ def why(path: Path, error: InputError) -> str:
     return error.found.replace(shown(str(path)), "the file")
 
 
-def spread(frames: int, count: int) -> list[int]:
-    """Places of ``count`` pictures spread evenly over a clip, the middle one of each part; all of a short clip."""
-    if count >= frames:
-        return list(range(frames))
-    return [(2 * part + 1) * frames // (2 * count) for part in range(count)]
-
-
 def _still(path: Path) -> Facts:
     width, height = read_size(path)
     return Facts({"dataset": "pictures", "width": str(width), "height": str(height)})

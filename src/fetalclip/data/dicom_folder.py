@@ -20,11 +20,12 @@ from pathlib import Path
 from fetalclip.clinical.vocabulary import REJECTS
 from fetalclip.data import dicom_groups as groups
 from fetalclip.data.columns import parse, read_frame
-from fetalclip.data.dicom_facts import Facts, facts_of, spread, why
+from fetalclip.data.dicom_facts import Facts, facts_of, why
 from fetalclip.data.dicom_groups import Lines
 from fetalclip.data.dicom_labels import Labels
 from fetalclip.data.manifest import Manifest, Problem
 from fetalclip.errors import DataMissing, InputError, UsageError
+from fetalclip.frame import spread
 from fetalclip.io import walk
 from fetalclip.io.deid.key import Key
 from fetalclip.io.formats import HEAD, sniff

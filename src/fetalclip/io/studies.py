@@ -18,6 +18,7 @@ from fetalclip.io.deid.key import Key
 from fetalclip.io.deid.origin import Origin, header_of, origin_of
 from fetalclip.io.dicom import values
 from fetalclip.io.dicom.age import day_of, scan_day
+from fetalclip.io.quiet import quiet
 from fetalclip.result import Study
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _member(path: Path, key: Key) -> _Member:
     header = header_of(path)
     if header is None:
         return _Member(path)
-    with values.hushed():
+    with quiet():
         origin = origin_of(header.dataset, key)
         who = _who(header.dataset, key) if origin.named else None
         return _Member(path, origin, who, scan_day(header.dataset))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from fetalclip.frame import Cine, Frame
+from fetalclip.frame import Cine, Frame, spread
 from fetalclip.overlay import Overlay
 from fetalclip.overlay.motion import find_motion
 from fetalclip.preprocess.pipeline import Prepared, check_overlay, prepare
@@ -73,9 +71,3 @@ def prepare_cine(
     assert middle is not None  # `find_motion` has seen one
     places, times = tuple(indices), tuple(seconds)
     return PreparedCine(tuple(ready), places, times, motion.pictures, tuple(said), motion.overlay, middle)
-
-
-def spread(count: int, most: int) -> list[int]:
-    """At most ``most`` of ``count`` indices: the middles of as many equal parts, in order, without repeats."""
-    parts = min(count, most)
-    return ((np.arange(parts) + 0.5) * count / max(1, parts)).astype(int).tolist()

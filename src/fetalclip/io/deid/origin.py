@@ -17,6 +17,7 @@ from fetalclip.io.deid.key import Key
 from fetalclip.io.dicom import values
 from fetalclip.io.dicom.header import Header, read_header
 from fetalclip.io.formats import HEAD, sniff
+from fetalclip.io.quiet import quiet
 from fetalclip.io.source import check_regular, shown
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Origin:
 
 def origin_of(dataset: Dataset, key: Key) -> Origin:
     """Where the file of a header belongs."""
-    with values.hushed():
+    with quiet():
         study, series = (values.text(dataset, f"{word}InstanceUID") for word in ("Study", "Series"))
         made = (values.text(dataset, word) for word in ("Manufacturer", "ManufacturerModelName"))
         patient = patient_of(dataset)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fetalclip.errors import FetalclipError, UnreadableInput
-from fetalclip.io.dicom import values
 from fetalclip.io.dicom.header import read_header
 from fetalclip.io.dicom.read import Opened, open_dicom
 from fetalclip.io.formats import HEAD, sniff
+from fetalclip.io.quiet import quiet
 from fetalclip.io.source import MAX_BYTES, check_regular, refusal, shown
 
 
@@ -47,7 +47,7 @@ def open_source(path: Path) -> Opened:
 def trusting_nothing(label: str) -> Iterator[None]:
     """Turn whatever is raised into an error without a value of the file, and pydicom's warnings into silence."""
     try:
-        with values.hushed():
+        with quiet():
             yield
     except (FetalclipError, NotDicom):
         raise

@@ -24,6 +24,7 @@ from fetalclip.io.dicom.syntaxes import (
     Syntax,
     name_of_uid,
 )
+from fetalclip.io.quiet import quiet
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -125,7 +126,7 @@ def read_header(begin: Opener, label: str) -> Header:
     """
     with begin() as file:
         try:
-            with values.hushed():
+            with quiet():
                 return _read(file, begin, label)
         except (InputTooLarge, UnreadableInput):
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fetalclip.io.dicom import values
+from fetalclip.io.quiet import quiet
 from fetalclip.io.source import shown
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def identifying(dataset: Dataset) -> dict[str, str]:
     The values are as they are in the file, printable and at most 200 characters: show them only to who asks.
     """
     found: dict[str, str] = {}
-    with values.hushed():
+    with quiet():
         for tag, keyword, kind, item in _fields(dataset):
             if tag % 0x20000 >= 0x10000:
                 found.setdefault(f"private ({tag >> 16:04x},{tag & 0xFFFF:04x})", _shown(item, tag))

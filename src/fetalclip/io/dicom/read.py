@@ -22,6 +22,7 @@ from fetalclip.io.dicom.places import Places, Span, find_places, picture_bytes
 from fetalclip.io.dicom.regions import calibration, regions, scan
 from fetalclip.io.dicom.shape import MAX_DECODED, Shape, frames_told, shape_of
 from fetalclip.io.dicom.syntaxes import CLASSES, READABLE_DICOM
+from fetalclip.io.quiet import quiet
 
 Spacing = tuple[float, float] | None
 
@@ -203,7 +204,7 @@ def _pictures(opened: Opened, name: str, only: int | None = None) -> Generator[t
             if only not in (None, index) and not (index == 0 and convert.waits):
                 continue
             try:
-                with values.hushed():
+                with quiet():
                     pixels = convert(
                         *decode(stored_bytes(file, spans, opened), shape, header.syntax.coding, header.syntax.little)
                     )

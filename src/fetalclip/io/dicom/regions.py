@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fetalclip.io.dicom.values import code, get, hushed, number, whole
+from fetalclip.io.dicom.values import code, get, number, whole
+from fetalclip.io.quiet import quiet
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -104,7 +105,7 @@ def regions(dataset: Dataset) -> tuple[Region, ...]:
 
     Never raises: a value of another type than the standard says, missing, or not a number is one that is not told.
     """
-    with hushed():
+    with quiet():
         size = whole(dataset, "Columns"), whole(dataset, "Rows")
         items = get(dataset, "SequenceOfUltrasoundRegions")
         found = []

@@ -14,14 +14,11 @@ from fetalclip.io.quiet import quiet
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-hushed = quiet
-"""Keep pydicom's warnings and log lines, which hold values of the header, from everybody."""
-
 
 def get(dataset: Dataset, keyword: str) -> Any:
     """The value of a field, or None."""
     try:
-        with hushed():
+        with quiet():
             return dataset.get(keyword)
     except Exception:  # as above
         return None
@@ -66,7 +63,7 @@ def text(dataset: Dataset, keyword: str) -> str:
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
     """The numbers of a field of decimal strings, as they stand in the file; empty where one is none."""
     try:
-        with hushed():
+        with quiet():
             raw = dataset.get_item(keyword)
             body = raw.value if raw is not None else b""
             parts = (
