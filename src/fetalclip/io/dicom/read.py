@@ -39,6 +39,7 @@ class Opened:
         spacing: mm per pixel: given by the user, else of its regions, else None.
         warnings: what the user should know; grows while pictures are decoded.
         age: known without the picture, by the header; or None.
+        uncalibrated: why there is no spacing; empty where there is one.
     """
 
     header: Header
@@ -46,6 +47,7 @@ class Opened:
     spacing: Spacing
     warnings: list[str]
     age: IndependentAge | None = None
+    uncalibrated: str = ""
 
 
 def is_moving(begin: Opener, label: str) -> bool:
@@ -150,14 +152,15 @@ def open_dicom(begin: Opener, label: str, spacing: Spacing = None) -> Opened:
     shape = shape_of(header)
     warnings = [] if header.sop_class else [_NO_CLASS]
     own = calibration(header.dataset)
-    if spacing is None and own.mm_per_pixel is None:
-        warnings.append(f"no millimetres per pixel: {own.reason}")
+    uncalibrated = own.reason if spacing is None and own.mm_per_pixel is None else ""
+    if uncalibrated:
+        warnings.append(f"no millimetres per pixel: {uncalibrated}")
     pairs = zip(spacing or (), own.mm_per_pixel or (), strict=False)
     if not all(math.isclose(given, found, rel_tol=0.01) for given, found in pairs):
         warnings.append("the millimetres per pixel that were given are not those of the file")
     told_age = age_of(header.dataset)
     warnings += told_age.warnings
-    return Opened(header, shape, spacing or own.mm_per_pixel, warnings, told_age.age)
+    return Opened(header, shape, spacing or own.mm_per_pixel, warnings, told_age.age, uncalibrated)
 
 
 def begin_pixels(opened: Opened) -> BinaryIO:
@@ -178,7 +181,7 @@ def told(opened: Opened) -> dict[str, Any]:
         "burned_in": {"YES": True, "NO": False}.get(burned),
         "regions": [region.told() for region in regions(header.dataset)],
         "scan": [list(box) for box in scan(header.dataset)],
-        "uncalibrated": "" if opened.spacing else calibration(header.dataset).reason,
+        "uncalibrated": opened.uncalibrated,
         "age": None if opened.age is None else opened.age.to_dict(),
     }
 
